@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Typed facts: what an archive says, after it was parsed in the worker and checked again in the
+ * renderer.  A fact is a flat struct described by a table of fields; that one table drives the
+ * worker's encoder, the renderer's checking decoder and the TSV export, so adding a column is one
+ * line.
+ *
+ * Numbers that were not measured are FACT_NONE (FACT_NONE_F for doubles), never 0.  Strings are
+ * NUL-terminated valid UTF-8, bounded by their field's max, owned by the facts; a string that was
+ * not measured is NULL.  They may hold any control character but NUL: whoever prints them escapes
+ * them for the medium.  Sizes are bytes, times are seconds unless the name says otherwise.
+ */
+#pragma once
+
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../../capture/base/err.h"
+
+#define FACT_NONE UINT64_MAX
+#define FACT_NONE_F NAN
+
+enum field_kind { FIELD_U64, FIELD_I64, FIELD_F64, FIELD_STR };
+
+struct fact_field {
+	const char *name;
+	enum field_kind kind;
+	uint32_t offset;
+	uint32_t max; /* strings: bytes at most; longer ones are cut on a character and marked "…" */
+};
+
+struct fact_type {
+	const char *name; /* also the name in --export tsv */
+	uint16_t tag;	  /* on the wire */
+	uint32_t size;	  /* of the struct */
+	uint32_t max_rows;
+	const struct fact_field *fields;
+	uint32_t field_count;
+};
+
+/* ------------------------------------------------------------------ the types, one file each */
+
+/* archive.c: one row; the head, the manifest and what verification found. */
+struct fact_archive {
+	const char *name, *tool, *format_version, *label, *ticket, *arguments;
+	const char *sha256; /* of the file */
+	const char *damage; /* first damage in words, NULL: none */
+	uint64_t complete, damaged_members, refused_members, missing_members, cut, has_manifest, salvaged;
+	double captured_at; /* start of the window, seconds since the epoch */
+	double window_s;    /* really, not planned */
+	double planned_s;
+	double observer_cpu_s, observer_wall_s;
+	uint64_t observer_max_rss_bytes, bytes_written;
+	const char *interrupted; /* signal name or NULL */
+	const char *hostname, *kernel, *os, *arch, *lockdown, *capabilities, *redaction;
+	uint64_t cpus, page_size, euid, in_container;
+};
+
+struct fact_collector { /* archive.c */
+	const char *name, *status, *reason, *notes;
+	double cpu_s, start_s, end_s;
+	uint64_t dropped, max_rss_bytes, abandoned_pid;
+};
+
+/* counter.c: /proc/meminfo (bytes), /proc/vmstat (as it is), … */
+struct fact_counter {
+	const char *file; /* "meminfo", "vmstat" … */
+	const char *key;
+	uint64_t first, last; /* first and last reading; equal when read once */
+};
+
+/* process.c: from the last reading; *_first from the first one. */
+struct fact_process {
+	uint64_t pid, ppid, starttime, kernel_thread, threads, mntns;
+	const char *comm, *cmdline, *state, *cgroup; /* cgroup: of the memory hierarchy */
+	uint64_t heap_bytes, file_bytes, shmem_bytes, swap_bytes, rss_bytes, locked_bytes, page_table_bytes;
+	uint64_t heap_first_bytes;
+	int64_t oom_score_adj; /* INT64_MIN: not measured */
+	uint64_t utime_ticks, stime_ticks; /* over the window */
+	uint64_t vanished;		   /* seen at the start only */
+};
+
+/* cgroup.c: one row per group of the memory hierarchy, from the last reading. */
+struct fact_cgroup {
+	const char *path;
+	uint64_t version; /* 1 or 2 */
+	uint64_t usage_bytes, limit_bytes /* FACT_NONE: none */, limit_known, effective_limit_bytes;
+	uint64_t anon_bytes, file_bytes, active_file_bytes, inactive_file_bytes, shmem_bytes, slab_bytes;
+	uint64_t slab_reclaimable_bytes, kernel_bytes, swap_bytes, dirty_bytes, mapped_bytes;
+	uint64_t usage_first_bytes;
+	uint64_t oom_kills, max_events; /* since the group was made */
+	uint64_t dying_descendants;	/* v2 cgroup.stat */
+	uint64_t children;		/* groups directly below, of this table */
+};
+
+/* cgroup.c: one row per line of /proc/cgroups. */
+struct fact_cgroup_controller {
+	const char *name;
+	uint64_t hierarchy, groups; /* groups: num_cgroups, dying ones included */
+};
+
+/* mount.c */
+struct fact_mount {
+	uint64_t mntns, pid, id, parent, major, minor;
+	const char *root, *mountpoint, *fstype, *source, *super_options;
+	uint64_t host; /* 1: the namespace the capture ran in (pid 1's when it could be seen) */
+};
+
+/* container.c */
+struct fact_container {
+	const char *id, *runtime, *name, *namespace, *pod, *image;
+};
+
+/* scan.c: one row, from page_cache_scan.tsv */
+struct fact_scan {
+	const char *source, *reason;
+	uint64_t one_in, pages_total, strata_total, strata_done, pages_read, finished, page_size, holes;
+	uint64_t discarded, files_dropped;
+	double scan_cpu_s, resolve_cpu_s;
+	uint64_t meminfo_cached_before_bytes, meminfo_cached_after_bytes;
+};
+
+/* cache.c: page_cache_files, _samples, _cgroups, page_types */
+struct fact_cache_file {
+	uint64_t file, major, minor, ino, generation, nlink, size, nrpages, rdev_major, rdev_minor;
+	const char *fstype, *s_id, *type, *state, *path;
+	uint64_t truncated;
+};
+struct fact_cache_sample {
+	uint64_t file, cgroup, state, pages;
+};
+struct fact_cache_cgroup {
+	uint64_t cgroup, ino;
+	const char *state, *path;
+};
+struct fact_page_type {
+	const char *kind;
+	uint64_t pages;
+};
+
+/* slab.c */
+struct fact_slab {
+	const char *name;
+	uint64_t objects, active_objects, object_bytes, bytes, bytes_first;
+	uint64_t reclaimable; /* 0, 1, FACT_NONE */
+};
+
+/* vmalloc.c: summed by caller */
+struct fact_vmalloc {
+	const char *caller;
+	uint64_t bytes, areas;
+};
+
+/* zone.c */
+struct fact_zone {
+	uint64_t node;
+	const char *zone;
+	uint64_t free_pages, percpu_pages, min_pages, low_pages, high_pages, present_pages, managed_pages;
+};
+
+/* ------------------------------------------------------------------ the whole */
+
+#define FACT_TABLE(type, name)                                                                     \
+	struct {                                                                                   \
+		struct type *rows;                                                                 \
+		size_t count;                                                                      \
+		size_t capacity;                                                                   \
+		bool cut; /* max_rows was reached */                                               \
+	} name
+
+struct facts {
+	FACT_TABLE(fact_archive, archive);
+	FACT_TABLE(fact_collector, collectors);
+	FACT_TABLE(fact_counter, counters);
+	FACT_TABLE(fact_process, processes);
+	FACT_TABLE(fact_cgroup, cgroups);
+	FACT_TABLE(fact_cgroup_controller, controllers);
+	FACT_TABLE(fact_mount, mounts);
+	FACT_TABLE(fact_container, containers);
+	FACT_TABLE(fact_scan, scan);
+	FACT_TABLE(fact_cache_file, cache_files);
+	FACT_TABLE(fact_cache_sample, cache_samples);
+	FACT_TABLE(fact_cache_cgroup, cache_cgroups);
+	FACT_TABLE(fact_page_type, page_types);
+	FACT_TABLE(fact_slab, slabs);
+	FACT_TABLE(fact_vmalloc, vmalloc);
+	FACT_TABLE(fact_zone, zones);
+	struct arena *arena; /* strings and rows */
+};
+
+/* The types, each with where its table is in struct facts.  Ends with a NULL type. */
+struct fact_slot {
+	const struct fact_type *type;
+	size_t table_offset;
+};
+extern const struct fact_slot fact_slots[];
+
+int facts_create(struct facts **ret);
+void facts_destroy(struct facts *f);
+
+/* FACT_NONE when there is no such counter. */
+uint64_t facts_counter(const struct facts *f, const char *file, const char *key);
+uint64_t facts_counter_first(const struct facts *f, const char *file, const char *key);
+/* NULL when the collector is not in the manifest. */
+const struct fact_collector *facts_collector(const struct facts *f, const char *name);

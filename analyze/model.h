@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What follows from the facts before anyone judges it: files with their paths on the host and in
+ * the container, estimates with intervals, cgroups with their containers, memory in disjoint
+ * parts.  Pure: the same facts give the same model.  Everything here is what the report shows and
+ * the findings read; strings and rows live in the model's arena or in the facts.
+ */
+#pragma once
+
+#include "facts/facts.h"
+
+struct estimate { /* bytes with a 95% interval; low == high == bytes when exact */
+	double bytes, low, high;
+};
+
+struct model_cgroup {
+	const struct fact_cgroup *fact; /* NULL: only known from the page cache (dying, say) */
+	const char *path;
+	const char *namespace, *pod, *container, *runtime; /* NULL when it is no container's */
+	const char *name; /* what people call it: "ns/pod/container", container name, or path */
+	bool dying;
+	uint64_t limit_bytes; /* effective: minimum over the ancestors; FACT_NONE: none */
+	uint64_t workingset_bytes; /* usage − inactive_file, as the kubelet counts it */
+	struct estimate cached; /* by the scan; NaN when not scanned */
+	struct model_file_share *files; /* largest first */
+	size_t file_count;
+};
+
+struct model_file {
+	const struct fact_cache_file *fact;
+	const char *path;	    /* on the host; for unnamed and unresolved ones a label in [] */
+	const char *container_path; /* NULL: same or not in a container */
+	uint64_t cached_bytes;	    /* exact: nrpages */
+	struct estimate active, dirty;
+	bool shmem;
+	struct model_cgroup_share *cgroups; /* largest first */
+	size_t cgroup_count;
+};
+
+struct model_file_share {
+	const struct model_file *file;
+	struct estimate bytes;
+};
+struct model_cgroup_share {
+	const struct model_cgroup *cgroup;
+	struct estimate bytes;
+};
+
+struct model_directory { /* many files of shared memory, rolled up */
+	const char *path;
+	uint64_t files, bytes, largest_bytes;
+};
+
+struct memory_part {
+	const char *id, *label;
+	uint64_t bytes;
+	const char *source; /* where it was measured, in the kernel's words */
+};
+
+struct model {
+	const struct facts *facts;
+	struct memory_part *parts; /* only measured ones, in the contract's order */
+	size_t part_count;
+	uint64_t memory_total, memory_available; /* FACT_NONE */
+	int64_t unaccounted; /* total − Σ parts; INT64_MIN: not measured */
+
+	struct model_file *files; /* largest first */
+	size_t file_count;
+	struct model_cgroup *cgroups; /* by usage, largest first */
+	size_t cgroup_count;
+	const struct fact_process **processes; /* by heap + swap, largest first */
+	size_t process_count;
+	struct model_directory *shm_directories; /* largest first */
+	size_t shm_directory_count;
+	const struct fact_slab **slabs; /* largest first */
+	size_t slab_count;
+
+	bool scanned;
+	uint64_t shmem_bytes;		 /* Σ nrpages of shmem files */
+	double found_bytes;		 /* the scan's own sum, without reference to meminfo */
+	double found_low, found_high;
+	double meminfo_bytes;		 /* mean of Cached + Buffers before and after */
+	double residual_bytes, residual_low, residual_high;
+
+	struct not_seen { /* what could not be seen, and why */
+		const char *what, *why;
+	} *not_seen;
+	size_t not_seen_count;
+	struct arena *arena;
+};
+
+int model_create(struct model **ret, const struct facts *f);
+void model_destroy(struct model *m);
