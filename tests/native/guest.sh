@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A good guest: bounded memory, size and time; what it was allowed, measured from outside.
+. "$(dirname "$0")/../lib.sh"
+need_root "measuring a capture"
+
+# A machine with 200 processes.
+for _ in $(seq 200); do
+	sleep 300 &
+	at_exit kill $!
+done
+before_oom=$(cat /proc/self/oom_score_adj)
+sysctl_before=$(sysctl -a 2>/dev/null | grep -vE 'random|nr_|state|stat|ns_last_pid|dentry|inode|pty' | md5sum)
+modules_before=$(cut -d' ' -f1 /proc/modules 2>/dev/null | sort)
+rm -f "$TMP/peak"
+"$CAPTURE" -q -d 3s -o "$TMP/idle.tar.zst" >"$TMP/path" 2>"$TMP/err" &
+pid=$!
+# Σ over the capture and its children of private memory, sampled from outside.
+peak=0
+adj='' policy=''
+while kill -0 $pid 2>/dev/null; do
+	sum=0
+	for p in $pid $(pgrep -P $pid); do
+		kb=$(awk '/^(Pss|Locked):/ { s += $2 } END { print s + 0 }' "/proc/$p/smaps_rollup" 2>/dev/null)
+		sum=$((sum + ${kb:-0}))
+	done
+	[ $sum -gt $peak ] && peak=$sum
+	[ -z "$adj" ] && adj=$(cat /proc/$pid/oom_score_adj 2>/dev/null) && [ "$adj" != 1000 ] && adj=''
+	[ -z "$policy" ] && policy=$(awk '{ print $19, $41 }' /proc/$pid/stat 2>/dev/null | grep -E '^19|5$')
+	sleep 0.02
+done
+wait $pid
+equal "a capture of an idle machine is complete (exit)" 0 $?
+check "it stayed below 64 MiB (peak PSS $((peak / 1024)) MiB)" test "$peak" -gt 0 -a "$peak" -lt 65536
+equal "it offered itself to the OOM killer first" 1000 "$adj"
+check "it ran with the lowest priority (nice, policy: $policy)" test -n "$policy"
+equal "its own shell's oom_score_adj is untouched" "$before_oom" "$(cat /proc/self/oom_score_adj)"
+equal "no sysctl changed" "$sysctl_before" "$(sysctl -a 2>/dev/null | grep -vE 'random|nr_|state|stat|ns_last_pid|dentry|inode|pty' | md5sum)"
+equal "no module was loaded" "$modules_before" "$(cut -d' ' -f1 /proc/modules 2>/dev/null | sort)"
+equal "no file is left but the archive" idle.tar.zst "$(ls "$TMP" | grep -vE '^(path|err)$' | tr '\n' ' ' | sed 's/ $//')"
+size=$(stat -c %s "$TMP/idle.tar.zst")
+check "its archive is below 3 MiB ($size bytes)" test "$size" -lt $((3 << 20))
+cached=$("$NATIVE/native-cached" "$TMP/idle.tar.zst" | cut -f1)
+check "its writes do not fill the page cache ($cached of $size bytes cached)" test "$cached" -le $((size / 10 + 65536))
+check "the archive verifies" "$CAPTURE" verify "$TMP/idle.tar.zst"
+check "plain tar lists it" tar --zstd -tf "$TMP/idle.tar.zst"
+
+# Memory of the analyzer and its worker, by an address-space-free way: the kernel's own maximum.
+start=$(date +%s%N)
+"$NATIVE/native-maxrss" "$TMP/maxrss" "$ANALYZE" -q -o "$TMP/idle.html" --json "$TMP/idle.json" "$TMP/idle.tar.zst"
+equal "it is analysed (exit)" 0 $?
+took=$((($(date +%s%N) - start) / 1000000))
+rss=$(cat "$TMP/maxrss")
+check "in less than 64 MiB (largest process $((rss / 1024)) MiB)" test "$rss" -gt 0 -a "$rss" -lt 65536
+size=$(stat -c %s "$TMP/idle.html")
+check "its report is below 1.5 MiB ($size bytes)" test "$size" -lt 1572864
+equal "a healthy machine has no finding" "" "$(jq -r '.findings[] | "\(.id): \(.title)"' "$TMP/idle.json")"
+equal "and is told so" ok "$(jq -r .verdict.severity "$TMP/idle.json")"
+"$ANALYZE" -q -o "$TMP/again.html" --json "$TMP/again.json" "$TMP/idle.tar.zst"
+check "the same archive gives the same HTML" cmp "$TMP/idle.html" "$TMP/again.html"
+check "and the same JSON" cmp "$TMP/idle.json" "$TMP/again.json"
+printf '# analysis took %s ms\n' "$took"
