@@ -59,8 +59,11 @@ struct collector {
 	int (*write)(struct collect *c);
 };
 
-/* collectors.c: one row each, in the order of the plan.  Ends with a NULL name. */
-extern const struct collector collectors[];
+/*
+ * Each collectors/NAME.c defines `const struct collector collector_NAME`; collectors.c is the table
+ * of pointers to them, one line each, in the order of the plan, ended by NULL.
+ */
+extern const struct collector *const collectors[];
 const struct collector *collector_find(const char *name, size_t len);
 
 /* ------------------------------------------------------------------ handing over */
