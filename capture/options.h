@@ -45,6 +45,6 @@ struct capture_options {
 
 /*
  * Returns 0 to go on, 1 when --help or --version has been printed (exit 0), -EINVAL with e set
- * for a usage error (exit 2).
+ * for a usage error (exit 2), -ENOTSUP for what is refused before starting (exit 5).
  */
 int capture_options_parse(struct capture_options *ret, int argc, char **argv, struct err *e);
