@@ -28,7 +28,8 @@ struct fact_field {
 	const char *name;
 	enum field_kind kind;
 	uint32_t offset;
-	uint32_t max; /* strings: bytes at most; longer ones are cut on a character and marked "…" */
+	uint32_t
+		max; /* strings: bytes at most; longer ones are cut on a character and marked "…" */
 };
 
 struct fact_type {
@@ -47,7 +48,8 @@ struct fact_archive {
 	const char *name, *tool, *format_version, *label, *ticket, *arguments;
 	const char *sha256; /* of the file */
 	const char *damage; /* first damage in words, NULL: none */
-	uint64_t complete, damaged_members, refused_members, missing_members, cut, has_manifest, salvaged;
+	uint64_t complete, damaged_members, refused_members, missing_members, cut, has_manifest,
+		salvaged;
 	double captured_at; /* start of the window, seconds since the epoch */
 	double window_s;    /* really, not planned */
 	double planned_s;
@@ -75,9 +77,10 @@ struct fact_counter {
 struct fact_process {
 	uint64_t pid, ppid, starttime, kernel_thread, threads, mntns;
 	const char *comm, *cmdline, *state, *cgroup; /* cgroup: of the memory hierarchy */
-	uint64_t heap_bytes, file_bytes, shmem_bytes, swap_bytes, rss_bytes, locked_bytes, page_table_bytes;
+	uint64_t heap_bytes, file_bytes, shmem_bytes, swap_bytes, rss_bytes, locked_bytes,
+		page_table_bytes;
 	uint64_t heap_first_bytes;
-	int64_t oom_score_adj; /* INT64_MIN: not measured */
+	int64_t oom_score_adj;		   /* INT64_MIN: not measured */
 	uint64_t utime_ticks, stime_ticks; /* over the window */
 	uint64_t vanished;		   /* seen at the start only */
 };
@@ -87,7 +90,8 @@ struct fact_cgroup {
 	const char *path;
 	uint64_t version; /* 1 or 2 */
 	uint64_t usage_bytes, limit_bytes /* FACT_NONE: none */, limit_known, effective_limit_bytes;
-	uint64_t anon_bytes, file_bytes, active_file_bytes, inactive_file_bytes, shmem_bytes, slab_bytes;
+	uint64_t anon_bytes, file_bytes, active_file_bytes, inactive_file_bytes, shmem_bytes,
+		slab_bytes;
 	uint64_t slab_reclaimable_bytes, kernel_bytes, swap_bytes, dirty_bytes, mapped_bytes;
 	uint64_t usage_first_bytes;
 	uint64_t oom_kills, max_events; /* since the group was made */
@@ -116,7 +120,8 @@ struct fact_container {
 /* scan.c: one row, from page_cache_scan.tsv */
 struct fact_scan {
 	const char *source, *reason;
-	uint64_t one_in, pages_total, strata_total, strata_done, pages_read, finished, page_size, holes;
+	uint64_t one_in, pages_total, strata_total, strata_done, pages_read, finished, page_size,
+		holes;
 	uint64_t discarded, files_dropped;
 	double scan_cpu_s, resolve_cpu_s;
 	uint64_t meminfo_cached_before_bytes, meminfo_cached_after_bytes;
@@ -157,7 +162,8 @@ struct fact_vmalloc {
 struct fact_zone {
 	uint64_t node;
 	const char *zone;
-	uint64_t free_pages, percpu_pages, min_pages, low_pages, high_pages, present_pages, managed_pages;
+	uint64_t free_pages, percpu_pages, min_pages, low_pages, high_pages, present_pages,
+		managed_pages;
 };
 
 /* ------------------------------------------------------------------ the whole */
@@ -199,6 +205,9 @@ extern const struct fact_slot fact_slots[];
 
 int facts_create(struct facts **ret);
 void facts_destroy(struct facts *f);
+/* A new row of f's table of type t, nothing measured yet.  NULL: the table or the memory is full.
+ * Earlier rows may move: keep indexes, not pointers, while adding. */
+void *facts_add(struct facts *f, const struct fact_type *t);
 
 /* FACT_NONE when there is no such counter. */
 uint64_t facts_counter(const struct facts *f, const char *file, const char *key);

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Files of "key value" lines, of which the first and the last reading count.
+ *
+ *   meminfo   keys as in the file ("Active(anon)"); kB become bytes, page counts
+ *             (HugePages_Total …) stay.  Source: fs/proc/meminfo.c
+ *   vmstat    as it is.
+ *   stat      ctxt, btime, processes, procs_running, procs_blocked, and the sum over CPUs as
+ *             cpu_user, cpu_nice, … in clock ticks.  Source: fs/proc/stat.c
+ *   pressure-memory  some_total_us, full_total_us.  Source: kernel/sched/psi.c
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "../../capture/base/cleanup.h"
+#include "parse.h"
+#include "rows.h"
+#include "text.h"
+
+static const struct fact_field fields_fact_counter[] = {
+	FACT_STR(fact_counter, file, 32),
+	FACT_STR(fact_counter, key, 64),
+	FACT_U64(fact_counter, first),
+	FACT_U64(fact_counter, last),
+};
+FACT_TYPE(fact_counter, "counters", 3, 4096);
+
+struct counter {
+	struct fact_counter row;
+	uint64_t first_ms, last_ms;
+	char file[32], key[64];
+};
+
+struct counter_state {
+	struct rows rows;
+	struct index index;
+};
+
+static int counter_put(struct parse *p, struct counter_state *s, const struct member_ref *m,
+		       const char *file, const char *key, uint64_t value)
+{
+	char name[32 + 64 + 2];
+	struct counter *c;
+	uint32_t i;
+	size_t len;
+
+	len = (size_t)snprintf(name, sizeof(name), "%s %s", file, key);
+	if (len >= sizeof(name))
+		return 0;
+	i = index_find(&s->index, name, len);
+	if (i != INDEX_NONE) {
+		c = rows_at(&s->rows, i);
+	} else {
+		if (s->rows.count >= fact_counter_type.max_rows) {
+			p->bad++;
+			return 0;
+		}
+		s->rows.size = sizeof(*c);
+		c = rows_add(p->arena, &s->rows);
+		if (!c ||
+		    index_set(p->arena, &s->index, name, len, (uint32_t)s->rows.count - 1) < 0)
+			return -ENOMEM;
+		snprintf(c->file, sizeof(c->file), "%s", file);
+		snprintf(c->key, sizeof(c->key), "%s", key);
+		c->row = (struct fact_counter){.file = c->file, .key = c->key};
+		c->first_ms = UINT64_MAX;
+	}
+	if (m->ms < c->first_ms) {
+		c->row.first = value;
+		c->first_ms = m->ms;
+	}
+	if (m->ms >= c->last_ms) {
+		c->row.last = value;
+		c->last_ms = m->ms;
+	}
+	return 0;
+}
+
+/* "MemTotal:       24683888 kB" and "nr_free_pages 6050123" */
+static int key_value_line(struct parse *p, struct counter_state *s, const struct member_ref *m,
+			  const char *file, struct text line)
+{
+	struct text key, unit;
+	char name[64];
+	uint64_t v;
+
+	if (!text_word(&line, &key))
+		return 0;
+	if (key.end[-1] == ':')
+		key.end--;
+	if (text_len(key) == 0 || text_len(key) >= sizeof(name) || !text_word_u64(&line, &v)) {
+		p->bad++;
+		return 0;
+	}
+	if (text_word(&line, &unit) && text_is(unit, "kB"))
+		v = text_times(v, 1024);
+	return counter_put(p, s, m, file, text_copy(key, name, sizeof(name)), v);
+}
+
+static int stat_line(struct parse *p, struct counter_state *s, const struct member_ref *m,
+		     struct text line)
+{
+	static const char *const cpu[] = {"cpu_user",	"cpu_nice",	 "cpu_system",	"cpu_idle",
+					  "cpu_iowait", "cpu_irq",	 "cpu_softirq", "cpu_steal",
+					  "cpu_guest",	"cpu_guest_nice"};
+	static const char *const single[] = {"ctxt", "btime", "processes", "procs_running",
+					     "procs_blocked"};
+	struct text key;
+	uint64_t v;
+	int r;
+
+	if (!text_word(&line, &key))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(single); i++)
+		if (text_is(key, single[i]) && text_word_u64(&line, &v))
+			return counter_put(p, s, m, "stat", single[i], v);
+	if (!text_is(key, "cpu"))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(cpu) && text_word_u64(&line, &v); i++) {
+		r = counter_put(p, s, m, "stat", cpu[i], v);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=12345" */
+static int pressure_line(struct parse *p, struct counter_state *s, const struct member_ref *m,
+			 struct text line)
+{
+	struct text kind, word;
+	uint64_t v;
+
+	if (!text_word(&line, &kind) || (!text_is(kind, "some") && !text_is(kind, "full")))
+		return 0;
+	while (text_word(&line, &word)) {
+		if (!text_starts(word, "total="))
+			continue;
+		word.p += strlen("total=");
+		if (text_u64(word, &v))
+			return counter_put(
+				p, s, m, "pressure-memory",
+				text_is(kind, "some") ? "some_total_us" : "full_total_us", v);
+	}
+	return 0;
+}
+
+static int counter_member(struct parse *p, void *state, const struct member_ref *m,
+			  const char *data, size_t len)
+{
+	const char *file = m->name + strlen("raw/memory/");
+	struct text rest = TEXT(data, len), line;
+	int r = 0;
+
+	while (r >= 0 && text_line(&rest, &line)) {
+		if (!strcmp(file, "stat"))
+			r = stat_line(p, state, m, line);
+		else if (!strcmp(file, "pressure-memory"))
+			r = pressure_line(p, state, m, line);
+		else
+			r = key_value_line(p, state, m, file, line);
+	}
+	return r;
+}
+
+static int counter_finish(struct parse *p, void *state)
+{
+	struct counter_state *s = state;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < s->rows.count; i++)
+		r = parse_emit(p, &fact_counter_type, rows_at(&s->rows, i));
+	return r;
+}
+
+const struct fact_parser counter_parser = {
+	.state_size = sizeof(struct counter_state),
+	.member = counter_member,
+	.finish = counter_finish,
+};
