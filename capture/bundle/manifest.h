@@ -37,7 +37,7 @@ bool collector_status_complete(enum collector_status s);
 
 struct capture_head {
 	char name[160], tool[64], label[64], ticket[64]; /* label, ticket: "" when none */
-	char arguments[1024];				  /* joined by spaces, redacted */
+	char arguments[1024];				 /* joined by spaces, redacted */
 	unsigned version_major, version_minor;
 	struct clock_anchor clock;
 	uint64_t window_start_monotonic_ns;

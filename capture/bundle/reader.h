@@ -4,8 +4,13 @@
  *
  * bundle_read() walks the file once, front to back, and hands every acceptable member to the
  * callback, whole and hashed.  zstd is decoded by libzstd under a window limit, tar by libarchive
- * with only its tar reader enabled.  Damage ends a member, not the walk: reading goes on at the
- * next frame.  Allocates at most limits.member + a few MiB.
+ * with only its tar reader enabled, and only plain regular ustar members get that far: pax, GNU
+ * extensions, sparse files, links, devices and directories are refused by their header.  Damage
+ * ends a member, not the walk: reading goes on at the next frame.  A member whose frame fails its
+ * checksum is never handed out.  Archives that were compressed anew as one frame are read, too.
+ *
+ * Allocates at most limits.member + 12 MiB (the window of 8 MiB, buffers, names).  System calls
+ * after bundle_warm_up(): pread64, and what malloc needs (brk, mmap, munmap, mremap, madvise).
  */
 #pragma once
 
@@ -19,9 +24,9 @@
 struct bundle_limits {
 	uint64_t input;	       /* bytes of the file, 2 GiB */
 	uint64_t decompressed; /* bytes out of zstd, 4 GiB */
-	uint64_t ratio;	       /* decompressed : compressed, 1000, once 1 MiB has been decoded */
+	uint64_t ratio;	       /* decompressed : compressed, 1000, beyond the first 8 MiB decoded */
 	uint64_t member;       /* bytes of one member, 64 MiB */
-	uint32_t members;      /* 4,096 */
+	uint32_t members;      /* 4,096, refused ones included */
 	uint32_t window_log;   /* 23: 8 MiB */
 	uint32_t path;	       /* bytes of a member's path, 255 */
 };
@@ -29,15 +34,16 @@ extern const struct bundle_limits bundle_default_limits;
 
 /* What reading found out about the file as a whole. */
 struct bundle_outcome {
-	uint32_t members;   /* handed to the callback */
-	uint32_t refused;   /* bad name, not a regular file, duplicate */
-	uint32_t damaged;   /* frames that did not decode */
-	bool has_manifest;  /* a manifest was seen, and it was the last member */
-	bool cut;	    /* the file ends inside a frame, or without a manifest */
-	bool trailing;	    /* bytes after the end of the tar */
+	uint32_t members;  /* handed to the callback */
+	uint32_t refused;  /* bad name, another top directory, not a regular file, duplicate */
+	uint32_t damaged;  /* places where frames did not decode or held no tar */
+	bool has_manifest; /* a manifest was seen, and it was the last member */
+	bool cut;	   /* the file ends inside a frame, before the end of the tar, or the last
+			      member is no manifest */
+	bool trailing;	   /* bytes other than zeros after the end of the tar; they are not read */
 	uint64_t decompressed;
-	char top[256]; /* the top directory */
-	char damage[256];   /* the first damage, in words; "" when none */
+	char top[256];	  /* the top directory */
+	char damage[256]; /* the first damage, in words; "" when none */
 };
 
 /*
@@ -48,11 +54,20 @@ typedef int (*bundle_member_fn)(void *ctx, const struct bundle_member *m, const 
 
 /*
  * fd: a regular file, read with pread from 0.  Returns 0 even for a damaged file (see outcome);
- * -EINVAL: not an archive; -E2BIG: a limit was exceeded (e says which); -EPROTONOSUPPORT:
- * (from the manifest layer); or the callback's error.
+ * -EINVAL: not an archive, or none of its members could be read; -E2BIG: a limit was exceeded (e
+ * says which; members may have been handed out before); -EPROTONOSUPPORT: (from the manifest
+ * layer); or the callback's error.
  */
 int bundle_read(int fd, const struct bundle_limits *limits, bundle_member_fn fn, void *ctx,
 		struct bundle_outcome *ret, struct err *e);
+
+/* Open path for reading: a descriptor, or a negative errno.  -EINVAL: not a regular file.  Never
+ * blocks, whatever path is. */
+int bundle_open(const char *path, struct err *e);
+
+/* Let the libraries open now what they would open at their first use.  Call it after setlocale()
+ * and before a sandbox forbids open(). */
+void bundle_warm_up(void);
 
 /* Iterate a pack.  entry points into data.  Returns 1 with *ret set, 0 at the end, -EBADMSG when
  * the pack is malformed from here on. */

@@ -19,7 +19,7 @@ struct bundle_verdict {
 		char name[200];
 		uint8_t sha256[32];
 		bool listed, matches;
-	} *seen; /* owned; bundle_verdict_deinit() */
+	} * seen; /* owned; bundle_verdict_deinit() */
 	size_t seen_count;
 };
 
