@@ -31,10 +31,10 @@ struct collect {
 	const struct redactor *redactor; /* applied by the collector to what may hold secrets */
 	struct emit *out;
 	uint64_t window_start_ns, window_end_ns; /* CLOCK_MONOTONIC, planned */
-	uint64_t deadline_ns;			  /* the child is killed after this */
-	uint64_t memory_limit;			  /* bytes this child may use */
-	int stop_fd;				  /* readable: the window ended early */
-	void *state;				  /* the collector's own, from start() to write() */
+	uint64_t deadline_ns;			 /* the child is killed after this */
+	uint64_t memory_limit;			 /* bytes this child may use */
+	int stop_fd;				 /* readable: the window ended early */
+	void *state;				 /* the collector's own, from start() to write() */
 };
 
 struct probe_result {
@@ -46,14 +46,15 @@ struct probe_result {
 
 struct collector {
 	const char *name;
-	const char *summary; /* one line for `list` */
-	const char *needs;   /* in words: "root, or CAP_SYS_ADMIN" */
-	bool timed;	     /* reads over the window, not at one moment */
+	const char *summary;  /* one line for `list` */
+	const char *needs;    /* in words: "root, or CAP_SYS_ADMIN" */
+	bool timed;	      /* reads over the window, not at one moment */
 	uint8_t memory_share; /* of --max-memory, in percent */
 	/* Cheap, without side effects, runs unprivileged.  Never blocks. */
 	void (*probe)(const struct capture_options *o, const struct sysroot *root,
 		      struct probe_result *ret);
-	/* Return 0, or a negative errno after emit_status().  An error without a status is `error`. */
+	/* Return 0, or a negative errno after emit_status().  An error without a status is `error`.
+	 */
 	int (*start)(struct collect *c);
 	int (*stop)(struct collect *c);
 	int (*write)(struct collect *c);

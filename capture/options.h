@@ -25,7 +25,7 @@ struct capture_options {
 	enum capture_command command;
 	const char *verify_file;
 	uint64_t duration_ns;
-	const char *output; /* NULL: current directory */
+	const char *output;	    /* NULL: current directory */
 	const char *collect, *skip; /* comma-separated, NULL: all that apply */
 	enum memory_source memory_source;
 	const char *core_file; /* with MEMORY_CORE */

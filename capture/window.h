@@ -17,3 +17,6 @@ int window_run(const struct capture_options *o, const struct sysroot *root);
  * all collectors can run, 3 when some cannot. */
 int window_list(FILE *out);
 int window_check(const struct capture_options *o, const struct sysroot *root);
+
+/* Before anything is opened: make sure that descriptors 0, 1 and 2 are. */
+void window_open_stdio(void);

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/clock.h"
+#include "base/proc.h"
+#include "base/sysroot.h"
+#include "base/units.h"
+#include "budget.h"
+
+#define BUCKET_NS ((int64_t)(500 * NSEC_PER_MSEC))
+#define RESUME_NS ((int64_t)(10 * NSEC_PER_MSEC))
+#define MEMORY_EVERY_NS (100 * NSEC_PER_MSEC)
+#define MAPS_EVERY_NS (1000 * NSEC_PER_MSEC)
+#define MEMORY_GRACE_NS (1000 * NSEC_PER_MSEC)
+
+/* linux/ioprio.h is newer than some of the C libraries we build with. */
+#define IOPRIO_WHO_PROCESS 1
+#define IOPRIO_CLASS_BE 2
+#define IOPRIO_CLASS_IDLE 3
+#define IOPRIO(class, level) ((class) << 13 | (level))
+
+static void be_first_to_die(void)
+{
+	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "1000", 4) < 0) {
+		/* Nothing depends on it. */
+	}
+}
+
+static void no_core(void)
+{
+	const struct rlimit none = {0, 0};
+
+	setrlimit(RLIMIT_CORE, &none);
+}
+
+void budget_be_polite(void)
+{
+	no_core();
+	be_first_to_die();
+	/* Not 19: on a machine with no CPU to spare this one still has deadlines to keep. */
+	if (getpriority(PRIO_PROCESS, 0) < 10)
+		setpriority(PRIO_PROCESS, 0, 10);
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO(IOPRIO_CLASS_BE, 7));
+}
+
+void budget_be_a_guest(uint64_t memory_limit)
+{
+	const struct sched_param param = {0};
+
+	no_core();
+	be_first_to_die();
+	/* Not SCHED_IDLE: on a CPU-bound machine, the very one to look at, it gets no time at all.
+	 */
+	sched_setscheduler(0, SCHED_BATCH, &param);
+	setpriority(PRIO_PROCESS, 0, 19);
+	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO(IOPRIO_CLASS_IDLE, 0));
+#ifndef __SANITIZE_ADDRESS__
+	/* A runaway is refused memory by the kernel before the next measurement sees it. */
+	if (memory_limit) {
+		const struct rlimit data = {2 * memory_limit + (32u << 20),
+					    2 * memory_limit + (32u << 20)};
+
+		setrlimit(RLIMIT_DATA, &data);
+	}
+#else
+	(void)memory_limit;
+#endif
+}
+
+static double seconds(const struct rusage *ru)
+{
+	return (double)(ru->ru_utime.tv_sec + ru->ru_stime.tv_sec) +
+	       (double)(ru->ru_utime.tv_usec + ru->ru_stime.tv_usec) / 1e6;
+}
+
+double budget_cpu_s(void)
+{
+	struct rusage self, children;
+
+	getrusage(RUSAGE_SELF, &self);
+	getrusage(RUSAGE_CHILDREN, &children);
+	return seconds(&self) + seconds(&children);
+}
+
+void budget_init(struct budget *b, const struct capture_options *o, uint64_t now)
+{
+	*b = (struct budget){
+		.max_cpu = o->max_cpu,
+		.max_memory = o->max_memory,
+		.last_ns = now,
+		.own_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
+		.tokens_ns = BUCKET_NS,
+	};
+}
+
+/* ------------------------------------------------------------------ CPU */
+
+static void measure_cpu(struct child *c)
+{
+	clockid_t id;
+	struct timespec ts;
+
+	c->cpu_before_ns = c->cpu_ns;
+	if (!child_alive(c) || clock_getcpuclockid(c->pid, &id) || clock_gettime(id, &ts))
+		return;
+	uint64_t ns = (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+	if (ns > c->cpu_ns)
+		c->cpu_ns = ns;
+}
+
+static void cpu_tick(struct budget *b, struct child *children, size_t n, uint64_t now)
+{
+	uint64_t own = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	int64_t used = (int64_t)(own - b->own_cpu_ns);
+
+	b->own_cpu_ns = own;
+	for (size_t i = 0; i < n; i++) {
+		measure_cpu(&children[i]);
+		used += (int64_t)(children[i].cpu_ns - children[i].cpu_before_ns);
+	}
+	b->tokens_ns += (int64_t)((double)(now - b->last_ns) * b->max_cpu / 100) - used;
+	if (b->tokens_ns > BUCKET_NS)
+		b->tokens_ns = BUCKET_NS;
+
+	if (b->max_cpu > 0 && b->tokens_ns < 0)
+		b->paused = true;
+	else if (b->tokens_ns >= RESUME_NS)
+		b->paused = false;
+	for (size_t i = 0; i < n; i++) {
+		struct child *c = &children[i];
+		bool busy = c->cpu_ns - c->cpu_before_ns > NSEC_PER_MSEC;
+
+		if (!b->paused)
+			child_pause(c, false, now);
+		else if (busy)
+			child_pause(c, true, now);
+	}
+}
+
+/* ------------------------------------------------------------------ memory */
+
+/* Resident pages; anonymous ones only where the rest is shared with us anyway. */
+static uint64_t resident(pid_t pid, bool anonymous)
+{
+	char path[48], text[128];
+	struct proc_statm m;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	if (read_file_at(AT_FDCWD, path, text, sizeof(text)) <= 0 || parse_proc_statm(text, &m))
+		return 0;
+	uint64_t pages = m.resident;
+	if (anonymous)
+		pages = m.resident > m.shared ? m.resident - m.shared : 0;
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* What the BPF maps a process holds take: fdinfo says it as "memlock:". */
+static uint64_t bpf_maps(pid_t pid)
+{
+	char path[64], text[1024], link[64];
+	_cleanup_dir_ DIR *dir = NULL;
+	const struct dirent *d;
+	uint64_t sum = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	if (!dir)
+		return 0;
+	while ((d = readdir(dir))) {
+		unsigned long long bytes;
+
+		ssize_t len = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+		if (len <= 0)
+			continue;
+		link[len] = 0;
+		if (strcmp(link, "anon_inode:bpf-map") != 0)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%.20s", (int)pid, d->d_name);
+		if (read_file_at(AT_FDCWD, path, text, sizeof(text)) > 0 &&
+		    !find_key_u64(text, "memlock", &bytes))
+			sum += bytes;
+	}
+	return sum;
+}
+
+static void memory_tick(struct budget *b, struct child *children, size_t n, uint64_t now)
+{
+	bool maps = now - b->last_maps_ns >= MAPS_EVERY_NS;
+	struct child *biggest = NULL;
+	uint64_t sum = resident(getpid(), false);
+	char used[16], limit[16];
+
+	b->last_memory_ns = now;
+	if (maps)
+		b->last_maps_ns = now;
+	for (size_t i = 0; i < n; i++) {
+		struct child *c = &children[i];
+
+		if (!child_alive(c))
+			continue;
+		if (maps)
+			c->maps_bytes = bpf_maps(c->pid);
+		c->memory_bytes = resident(c->pid, true) + c->maps_bytes;
+		sum += c->memory_bytes;
+		if ((c->phase == CHILD_RUNNING || c->phase == CHILD_STOPPING) &&
+		    (!biggest || c->memory_bytes > biggest->memory_bytes))
+			biggest = c;
+	}
+	b->memory_bytes = sum;
+	if (sum > b->memory_peak_bytes)
+		b->memory_peak_bytes = sum;
+	if (sum <= b->max_memory) {
+		b->over_since_ns = 0;
+		return;
+	}
+	if (!b->over_since_ns)
+		b->over_since_ns = now;
+	if (!biggest)
+		return;
+	/* First asked to hand over what it has; that may take memory too, but not for long. */
+	if (biggest->phase == CHILD_RUNNING && sum < 2 * b->max_memory) {
+		biggest->over_memory = true;
+		child_note(biggest,
+			   "ended early: memory of all collectors %s, limit %s (--max-memory)",
+			   format_size(sum, used), format_size(b->max_memory, limit));
+		child_stop(biggest);
+		b->over_since_ns = now;
+	} else if (now - b->over_since_ns > MEMORY_GRACE_NS || sum >= 2 * b->max_memory) {
+		child_kill(biggest, now, COLLECTOR_PARTIAL,
+			   "pid %d used %s of memory; limit for all %s (--max-memory)",
+			   (int)biggest->pid, format_size(biggest->memory_bytes, used),
+			   format_size(b->max_memory, limit));
+		b->over_since_ns = now;
+	}
+}
+
+/* ------------------------------------------------------------------ */
+
+void budget_tick(struct budget *b, struct child *children, size_t n, uint64_t now)
+{
+	cpu_tick(b, children, n, now);
+	if (now - b->last_memory_ns >= MEMORY_EVERY_NS)
+		memory_tick(b, children, n, now);
+	b->last_ns = now;
+}
+
+void budget_release(struct budget *b, struct child *children, size_t n, uint64_t now)
+{
+	b->max_cpu = 0;
+	b->paused = false;
+	for (size_t i = 0; i < n; i++)
+		child_pause(&children[i], false, now);
+}

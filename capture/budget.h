@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Being a good guest: how little of the machine we take, and knowing how much it was.
+ *
+ * CPU: a token bucket, filled at --max-cpu percent of one CPU and holding at most half a second's
+ * worth, pays for what this process and its children use.  While it is overdrawn the children that
+ * work are SIGSTOPped; a stopped child holds no kernel lock.
+ * Memory: Σ of the children's anonymous resident memory and BPF maps, and all of our own.  Measured
+ * because it cannot be limited: RLIMIT_AS counts address space, and BPF maps are not in it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "child.h"
+#include "options.h"
+
+struct budget {
+	double max_cpu;
+	uint64_t max_memory;
+	uint64_t last_ns, last_memory_ns, last_maps_ns; /* of the ticks */
+	uint64_t own_cpu_ns;
+	int64_t tokens_ns;
+	bool paused;
+	uint64_t over_since_ns; /* memory: 0 while within */
+	uint64_t memory_bytes, memory_peak_bytes;
+};
+
+#define BUDGET_TICK_NS (50 * 1000000ULL)
+
+void budget_init(struct budget *b, const struct capture_options *o, uint64_t now);
+/* Measure, and stop and go the children.  Call it every BUDGET_TICK_NS while any lives. */
+void budget_tick(struct budget *b, struct child *children, size_t n, uint64_t now);
+/* No more limits on CPU: we are finishing. */
+void budget_release(struct budget *b, struct child *children, size_t n, uint64_t now);
+
+/* CPU seconds of this process and of all children that were reaped. */
+double budget_cpu_s(void);
+
+/* This process: lowest claim on memory, low claim on CPU and disk, no core dump. */
+void budget_be_polite(void);
+/* A collector's child: as little claim as the kernel knows of.  memory_limit: a backstop only. */
+void budget_be_a_guest(uint64_t memory_limit);
