@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "facts/facts.h"
 #include "options.h"
 
@@ -16,3 +18,6 @@
  */
 int worker_run(const char *path, const struct analyze_options *o, struct facts *ret,
 	       struct err *e);
+
+/* The parent's half of it, for tests: read what the child pid says on fd, judge it, reap it. */
+int worker_answer(int fd, pid_t pid, const char *path, struct facts *ret, struct err *e);

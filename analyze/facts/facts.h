@@ -58,6 +58,7 @@ struct fact_archive {
 	const char *interrupted; /* signal name or NULL */
 	const char *hostname, *kernel, *os, *arch, *lockdown, *capabilities, *redaction;
 	uint64_t cpus, page_size, euid, in_container;
+	uint64_t malformed; /* lines and rows that could not be read and were left out */
 };
 
 struct fact_collector { /* archive.c */

@@ -18,8 +18,8 @@ const struct fact_member fact_members[] = {
 	{"raw/memory/zoneinfo", &zone_parser},
 	{"raw/processes", &process_parser},
 	{"raw/cgroups", &cgroup_parser},
+	{"raw/host/cgroups", &cgroup_parser}, /* /proc/cgroups */
 	{"raw/mountinfo", &mount_parser},
-	{"tables/mount_namespaces.tsv", &mount_parser},
 	{"tables/mount_namespaces.tsv", &process_parser},
 	{"tables/containers.tsv", &container_parser},
 	{"tables/slab_caches.tsv", &slab_parser},

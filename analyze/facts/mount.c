@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Mounts, from a pack with one mountinfo per mount namespace (entries "MNTNS-INODE/PID").
- * `host` is the namespace of pid 1; where the capture could not see a pid 1, that of the lowest
- * pid, which is the oldest one it could see.  Source: proc(5), /proc/PID/mountinfo
+ * The first entry is the host's, as FORMAT.md says.  Source: proc(5), /proc/PID/mountinfo
  */
 #include <errno.h>
 #include <string.h>
@@ -12,7 +11,6 @@
 #include "parse.h"
 #include "rows.h"
 #include "text.h"
-#include "tsv.h"
 
 #define MOUNT_LINE 16384 /* an overlay of many layers has long options */
 
@@ -34,18 +32,9 @@ FACT_TYPE(fact_mount, "mounts", 7, 500000);
 
 struct mount_state {
 	struct rows rows;
-	uint64_t host_pid, host_mntns; /* the lowest pid so far, and its namespace */
+	uint64_t host_mntns, host_part; /* of the first entry of the first part */
 	bool any;
 };
-
-static void consider_host(struct mount_state *s, uint64_t mntns, uint64_t pid)
-{
-	if (s->any && pid >= s->host_pid)
-		return;
-	s->any = true;
-	s->host_pid = pid;
-	s->host_mntns = mntns;
-}
 
 static int mount_line(struct parse *p, struct mount_state *s, uint64_t mntns, uint64_t pid,
 		      struct text text)
@@ -80,24 +69,6 @@ static int mount_line(struct parse *p, struct mount_state *s, uint64_t mntns, ui
 	return arena_exhausted(p->arena) ? -ENOMEM : 0;
 }
 
-static int read_namespaces(struct parse *p, struct mount_state *s, const char *data, size_t len)
-{
-	struct tsv t;
-
-	if (tsv_init(&t, data, len) < 0)
-		return -ENOMEM;
-	while (tsv_next(&t)) {
-		uint64_t mntns = tsv_u64(&t, tsv_column(&t, "mntns"));
-		uint64_t pid = tsv_u64(&t, tsv_column(&t, "pid"));
-
-		if (mntns != FACT_NONE && pid != FACT_NONE)
-			consider_host(s, mntns, pid);
-	}
-	p->bad += t.bad;
-	tsv_deinit(&t);
-	return 0;
-}
-
 static int mount_member(struct parse *p, void *state, const struct member_ref *m, const char *data,
 			size_t len)
 {
@@ -106,8 +77,6 @@ static int mount_member(struct parse *p, void *state, const struct member_ref *m
 	size_t pos = 0;
 	int r, more;
 
-	if (!strcmp(m->name, "tables/mount_namespaces.tsv"))
-		return read_namespaces(p, s, data, len);
 	while ((more = pack_next(data, len, &pos, &entry)) > 0) {
 		struct text rest = TEXT(entry.name, entry.name_len), ns, line;
 		uint64_t mntns, pid;
@@ -117,7 +86,11 @@ static int mount_member(struct parse *p, void *state, const struct member_ref *m
 			p->bad++;
 			continue;
 		}
-		consider_host(s, mntns, pid);
+		if (!s->any || m->part < s->host_part) {
+			s->any = true;
+			s->host_part = m->part;
+			s->host_mntns = mntns;
+		}
 		rest = TEXT(entry.data, entry.data_len);
 		while (text_line(&rest, &line)) {
 			r = mount_line(p, s, mntns, pid, line);

@@ -9,8 +9,9 @@
  *             Source: cgroups(7), /proc/PID/cgroup
  *   utime, stime   last minus first reading; FACT_NONE when it was read once.
  *
- * A process is the pair of pid and start time: a pid that was given to another process meanwhile
- * makes two rows, the first of them vanished.
+ * Readings need not hold the same files: each figure comes from the last reading that has it.  A
+ * process is there in a reading that has its stat.  It is the pair of pid and start time: a pid
+ * that was given to another process meanwhile makes two rows, the first of them vanished.
  */
 #include <errno.h>
 #include <string.h>
@@ -213,73 +214,53 @@ static void read_entry(struct parse *p, struct process_state *s, struct text fil
 
 /* ------------------------------------------------------------------ readings into rows */
 
-static const char *keep(struct parse *p, const char *s)
+/* Whatever now has measured replaces what old knew; what it has not read, old keeps. */
+static void take_measured(struct parse *p, struct fact_process *old, const struct fact_process *now)
 {
-	return s ? arena_strndup(p->arena, s, strlen(s)) : NULL;
+	for (uint32_t i = 0; i < fact_process_type.field_count; i++) {
+		const struct fact_field *f = &fact_process_type.fields[i];
+		const char *from = (const char *)now + f->offset;
+		char *to = (char *)old + f->offset;
+
+		switch (f->kind) {
+		case FIELD_U64:
+			if (*(const uint64_t *)from != FACT_NONE)
+				*(uint64_t *)to = *(const uint64_t *)from;
+			break;
+		case FIELD_I64:
+			if (*(const int64_t *)from != INT64_MIN)
+				*(int64_t *)to = *(const int64_t *)from;
+			break;
+		case FIELD_F64:
+			break;
+		case FIELD_STR: {
+			const char *s = *(const char *const *)from, *was = *(const char **)to;
+
+			if (s && (!was || strcmp(s, was)))
+				*(const char **)to = arena_strndup(p->arena, s, strlen(s));
+			break;
+		}
+		}
+	}
 }
 
-static const char *keep_changed(struct parse *p, const char *s, const char *old)
-{
-	if (!s || (old && !strcmp(s, old)))
-		return old;
-	return keep(p, s);
-}
-
-/* A later reading of the same process. */
+/* Another reading of a process that is known.  ms: of a reading with stat, which is what says
+ * that the process is there; UINT64_MAX: without. */
 static void process_merge(struct parse *p, struct process *old, const struct process *now,
 			  uint64_t ms)
 {
-	const struct fact_process last = old->row;
+	uint64_t heap_first = old->row.heap_first_bytes;
 
-	if (ms < old->last_ms) { /* members in an odd order */
-		if (ms < old->first_ms) {
-			old->first_ms = ms;
-			old->row.heap_first_bytes = now->row.heap_bytes;
-			old->first_utime = now->row.utime_ticks;
-			old->first_stime = now->row.stime_ticks;
-		}
-		return;
-	}
-	old->row = now->row;
-	old->row.comm = keep_changed(p, now->row.comm, last.comm);
-	old->row.state = keep_changed(p, now->row.state, last.state);
-	old->row.cmdline = keep_changed(p, now->row.cmdline, last.cmdline);
-	old->row.cgroup = keep_changed(p, now->row.cgroup, last.cgroup);
-	old->row.heap_first_bytes = last.heap_first_bytes;
-	/* What cannot change need not have been read again. */
-	if (old->row.starttime == FACT_NONE) {
-		old->row.starttime = last.starttime;
-		old->row.kernel_thread = last.kernel_thread;
-		old->row.ppid = last.ppid;
-	}
-	if (old->row.oom_score_adj == INT64_MIN)
-		old->row.oom_score_adj = last.oom_score_adj;
-	old->last_ms = ms;
+	take_measured(p, &old->row, &now->row);
+	old->row.heap_first_bytes = heap_first;
+	if (ms != UINT64_MAX && ms > old->last_ms)
+		old->last_ms = ms;
 }
 
-static int process_flush(struct parse *p, struct process_state *s)
+static int process_add(struct parse *p, struct process_state *s, uint64_t pid, uint64_t ms)
 {
-	uint64_t pid = s->now.row.pid, ms = s->now_ms;
 	struct process *row;
-	uint32_t i;
 
-	if (!s->reading)
-		return 0;
-	s->reading = false;
-	if (!s->any || ms < s->first_ms)
-		s->first_ms = ms;
-	if (!s->any || ms > s->last_ms)
-		s->last_ms = ms;
-	s->any = true;
-	i = index_find(&s->by_pid, &pid, sizeof(pid));
-	if (i != INDEX_NONE) {
-		row = rows_at(&s->rows, i);
-		if (row->row.starttime == s->now.row.starttime || row->row.starttime == FACT_NONE ||
-		    s->now.row.starttime == FACT_NONE) {
-			process_merge(p, row, &s->now, ms);
-			return 0;
-		}
-	}
 	if (s->rows.count >= fact_process_type.max_rows) {
 		p->bad++;
 		return 0;
@@ -289,16 +270,45 @@ static int process_flush(struct parse *p, struct process_state *s)
 	if (!row ||
 	    index_set(p->arena, &s->by_pid, &pid, sizeof(pid), (uint32_t)s->rows.count - 1) < 0)
 		return -ENOMEM;
-	*row = s->now;
-	row->row.comm = keep(p, s->now.row.comm);
-	row->row.state = keep(p, s->now.row.state);
-	row->row.cmdline = keep(p, s->now.row.cmdline);
-	row->row.cgroup = keep(p, s->now.row.cgroup);
-	row->first_ms = row->last_ms = ms;
+	fact_clear(&fact_process_type, &row->row);
+	take_measured(p, &row->row, &s->now.row);
+	row->first_ms = ms;
+	row->last_ms = ms == UINT64_MAX ? 0 : ms;
 	row->row.heap_first_bytes = row->row.heap_bytes;
 	row->first_utime = row->row.utime_ticks;
 	row->first_stime = row->row.stime_ticks;
-	return arena_exhausted(p->arena) ? -ENOMEM : 0;
+	return 0;
+}
+
+/* All entries of one pid in one reading have been seen. */
+static int process_flush(struct parse *p, struct process_state *s)
+{
+	uint64_t pid = s->now.row.pid, ms = s->now_ms;
+	uint64_t start = s->now.row.starttime;
+	struct process *row;
+	uint32_t i;
+	int r = 0;
+
+	if (!s->reading)
+		return 0;
+	s->reading = false;
+	if (start == FACT_NONE) {
+		ms = UINT64_MAX;
+	} else {
+		if (!s->any || ms < s->first_ms)
+			s->first_ms = ms;
+		if (!s->any || ms > s->last_ms)
+			s->last_ms = ms;
+		s->any = true;
+	}
+	i = index_find(&s->by_pid, &pid, sizeof(pid));
+	row = i == INDEX_NONE ? NULL : rows_at(&s->rows, i);
+	if (row &&
+	    (row->row.starttime == start || row->row.starttime == FACT_NONE || start == FACT_NONE))
+		process_merge(p, row, &s->now, ms);
+	else
+		r = process_add(p, s, pid, ms);
+	return arena_exhausted(p->arena) ? -ENOMEM : r;
 }
 
 static int read_namespaces(struct parse *p, struct process_state *s, const char *data, size_t len)
@@ -385,9 +395,9 @@ static int process_finish(struct parse *p, void *state)
 	}
 	for (size_t i = 0; r >= 0 && i < s->rows.count; i++) {
 		struct process *row = rows_at(&s->rows, i);
-		bool twice = row->first_ms != row->last_ms;
+		bool twice = row->first_ms < row->last_ms;
 
-		row->row.vanished = row->last_ms < s->last_ms;
+		row->row.vanished = row->first_ms != UINT64_MAX && row->last_ms < s->last_ms;
 		row->row.utime_ticks =
 			twice ? spent(row->first_utime, row->row.utime_ticks) : FACT_NONE;
 		row->row.stime_ticks =
