@@ -341,17 +341,17 @@ static int print_version(struct parser *p, const char *name, const char *value)
 
 static const struct option_row rows[] = {
 	{"duration", 'd', required_argument, FOR_RUNS, "TIME", set_duration,
-	 "window of the timed collectors: 10s, 500ms, 2m, a bare\nnumber is seconds (default 10s, "
+	 "window of the timed collectors: 10s, 500ms, 2m, a\nbare number is seconds (default 10s, "
 	 "at most 10m)"},
 	{"output", 'o', required_argument, FOR_RUNS, "PATH", set_output,
-	 "a directory, a file name ending in .tar.zst, or - for\nstandard output (default: current "
+	 "a directory, a file name ending in .tar.zst, or -\nfor standard output (default: current "
 	 "directory)"},
 	{"collect", 0, required_argument, FOR_RUNS, "LIST", set_collect,
 	 "only these collectors, by name, comma-separated\n(default: all that apply)"},
 	{"skip", 0, required_argument, FOR_RUNS, "LIST", set_skip, "all but these collectors"},
 	{"memory-source", 0, required_argument, FOR_RUNS, "SOURCE", set_memory_source,
-	 "auto, kcore, bpf, core:FILE, kpageflags or procfs: where\nkernel memory is read (default "
-	 "auto: the best that works)"},
+	 "auto, kcore, bpf, core:FILE, kpageflags or procfs:\nwhere kernel memory is read (default "
+	 "auto: the best\nthat works)"},
 	{"root", 0, required_argument, FOR_RUNS, "DIR", set_root,
 	 "a recorded /proc and /sys, with core:FILE or procfs"},
 	{"btf", 0, required_argument, FOR_RUNS, "FILE", set_btf,
@@ -359,9 +359,9 @@ static const struct option_row rows[] = {
 	{"sample", 0, required_argument, FOR_RUNS, "SHARE", set_sample,
 	 "auto, all or 1/N: share of pages read (default auto)"},
 	{"pid", 0, required_argument, FOR_RUNS, "PID", set_pid,
-	 "narrow the process-level collectors to one process"},
+	 "narrow the process-level collectors to a process"},
 	{"cgroup", 0, required_argument, FOR_RUNS, "PATH", set_cgroup,
-	 "narrow the process-level collectors to one cgroup"},
+	 "narrow the process-level collectors to a cgroup"},
 	{"max-size", 0, required_argument, FOR_RUNS, "BYTES", set_max_size,
 	 "size of the archive at most (default 256M)"},
 	{"max-cpu", 0, required_argument, FOR_RUNS, "PERCENT", set_max_cpu,
@@ -371,14 +371,14 @@ static const struct option_row rows[] = {
 	{"min-free", 0, required_argument, FOR_RUNS, "BYTES", set_min_free,
 	 "to leave free on the disk (default 256M)"},
 	{"redact", 0, required_argument, FOR_RUNS, "LEVEL", set_redact,
-	 "none, default or strict; default replaces secrets in\ncommand lines, environment and "
-	 "URLs.  strict: not in this\nversion, refused"},
+	 "none, default or strict; default replaces secrets\nin command lines, environment and "
+	 "URLs.  strict:\nnot in this version, refused"},
 	{"ticket", 0, required_argument, FOR_RUNS, "ID", set_ticket,
 	 "goes into the name and the head"},
 	{"label", 0, required_argument, FOR_RUNS, "TEXT", set_label,
 	 "goes into the name and the head"},
 	{"plan", 0, no_argument, FOR_CAPTURE, "", set_plan,
-	 "print what would be captured, at what cost, and stop"},
+	 "print what would be captured, at what cost, and\nstop"},
 	{"estimate-only", 0, no_argument, FOR_CAPTURE, "", set_estimate_only,
 	 "as --plan, with expected bytes"},
 	{"progress", 0, required_argument, FOR_RUNS, "HOW", set_progress,
@@ -436,13 +436,13 @@ static int print_help(struct parser *p, const char *name, const char *value)
 			print_row(&rows[i]);
 	}
 	printf("\n"
-	       "Standard output carries the archive's path; progress and problems go to standard\n"
-	       "error.  A first Ctrl-C ends the window and writes what there is.\n"
+	       "Standard output carries the archive's path; progress and problems go to\n"
+	       "standard error.  A first Ctrl-C ends the window and writes what there is.\n"
 	       "\n"
-	       "Exit: 0 complete, 2 usage, 3 archive written but partial, 4 no archive, 5 refused\n"
-	       "before starting, 128+signal interrupted and archive written.  verify: 0 whole,\n"
-	       "3 damaged or partial, 4 not an archive.  check: 0 all collectors can run, 3 some\n"
-	       "cannot.\n");
+	       "Exit: 0 complete, 2 usage, 3 archive written but partial, 4 no archive,\n"
+	       "5 refused before starting, 128+signal interrupted and archive written.\n"
+	       "verify: 0 whole, 3 damaged or partial, 4 not an archive.\n"
+	       "check: 0 all collectors can run, 3 some cannot.\n");
 	return 1;
 }
 
