@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The two JSON members, as structs.  Writing uses base/json.h, reading uses yajl.  Reading checks
- * every bound: counts, string lengths, ranges; what is out of range is refused, not clamped.
+ * every bound: counts, string lengths, ranges; what is out of range is refused, not clamped.  Keys
+ * that are not known are skipped, known ones given twice are refused.  Absent or null doubles are
+ * NAN (not measured), absent texts empty, an absent max_rss_bytes 0, which no process has.
+ *
+ * Writing makes every text fit the reader: bytes that are not UTF-8 become \xNN, and what is then
+ * too long is cut.
  */
 #pragma once
 

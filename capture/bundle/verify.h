@@ -18,8 +18,10 @@ struct bundle_verdict {
 	struct bundle_seen {
 		char name[200];
 		uint8_t sha256[32];
+		uint64_t size;
 		bool listed, matches;
-	} * seen; /* owned; bundle_verdict_deinit() */
+		bool truncated; /* when it was captured, says the manifest */
+	} * seen;		/* owned; bundle_verdict_deinit() */
 	size_t seen_count;
 };
 
@@ -27,5 +29,7 @@ struct bundle_verdict {
 int bundle_verify(int fd, const struct bundle_limits *limits, struct bundle_verdict *ret,
 		  struct err *e);
 void bundle_verdict_deinit(struct bundle_verdict *v);
-/* Whole: manifest there, every hash right, nothing cut, damaged, missing or unlisted, complete. */
+/* Whole: manifest there, every hash right, nothing cut, damaged, refused, missing, unlisted or
+ * trailing, the head first and of the same name as the top directory, and the capture complete.
+ * first_problem says why not, or is empty for a whole archive of a partial capture. */
 bool bundle_verdict_whole(const struct bundle_verdict *v);
