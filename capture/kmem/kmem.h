@@ -17,28 +17,38 @@
 #include "../base/err.h"
 #include "../base/sysroot.h"
 #include "../options.h"
+#include "layout.h"
 
 struct kmem_source;
-struct btf;
 
 struct kmem_range { /* page frames [start, end) that are RAM */
 	uint64_t start_pfn, end_pfn;
 };
+#define KMEM_MAX_RANGES 4096
 
 struct kmem_source_ops {
 	const char *name; /* as in the contract: kcore, bpf, core-file */
-	/* Copy len bytes from kernel virtual address addr.  0, or -EFAULT when any of it cannot be
-	 * read (buf is then undefined), or another negative errno when the source itself failed. */
-	int (*read)(struct kmem_source *s, uint64_t addr, void *buf, size_t len);
 	/*
-	 * n reads of size bytes each, from addr[i] to buf + i * size; an unreadable one is filled
-	 * with zeros and counted in *ret_faults.  n is at most KMEM_GATHER_MAX.
+	 * len bytes from kernel virtual address addr.  *ret points to them: into buf, or into
+	 * memory of the source (no copy then), which is valid until the next gather, or read of
+	 * more than KMEM_ITEM_MAX bytes.  len is at most KMEM_READ_MAX.  0, or -EFAULT when any of
+	 * it cannot be read, or another negative errno when the source itself failed.
+	 */
+	int (*read)(struct kmem_source *s, uint64_t addr, void *buf, size_t len, const void **ret);
+	/*
+	 * n reads of size bytes each, from addr[i] to *ret + i * size; an unreadable one is filled
+	 * with zeros and counted in *ret_faults.  n * size is at most KMEM_READ_MAX, n at most
+	 * KMEM_GATHER_MAX, size at most KMEM_ITEM_MAX.
 	 */
 	int (*gather)(struct kmem_source *s, const uint64_t *addr, size_t n, size_t size, void *buf,
-		      size_t *ret_faults);
+		      const void **ret, size_t *ret_faults);
+	/* After the scan: -ESTALE when what was read may be wrong, e.g. memory was hot-added. */
+	int (*finish)(struct kmem_source *s, struct err *e);
 	void (*close)(struct kmem_source *s);
 };
-#define KMEM_GATHER_MAX 4096
+#define KMEM_READ_MAX (256u << 10)
+#define KMEM_GATHER_MAX 1024u
+#define KMEM_ITEM_MAX 4096u
 
 struct kmem_source {
 	const struct kmem_source_ops *ops;
@@ -47,18 +57,41 @@ struct kmem_source {
 	size_t page_struct_size, page_size;
 	struct kmem_range *ranges; /* ascending, disjoint; owned by the source */
 	size_t range_count;
+	uint32_t ns_per_page, ns_per_sample; /* what reading costs, roughly: for planning */
+	void *buffer;			     /* KMEM_READ_MAX, for sources that copy; may be NULL */
 };
 
 /*
  * Open the best source that works (MEMORY_AUTO: kcore, then bpf), or the one that was asked for.
- * e explains every rung that was tried and refused.  -EPERM/-EACCES: no privilege; -ENOTSUP: this
- * kernel offers none.  btf: the kernel's types, borrowed, must outlive the source.
+ * Every rung that was tried and refused stands in e, also when a lower one was taken.
+ * -EPERM/-EACCES: no privilege; -ENOTSUP: this kernel offers none.  l must outlive the source.
  */
 int kmem_open(struct kmem_source **ret, const struct capture_options *o, const struct sysroot *root,
-	      const struct btf *btf, struct err *e);
+	      const struct kmem_layout *l, struct err *e);
 void kmem_close(struct kmem_source *s);
 
-static inline int kmem_read(struct kmem_source *s, uint64_t addr, void *buf, size_t len)
+/* One rung each; as kmem_open(). */
+int kmem_open_kcore(struct kmem_source **ret, const struct sysroot *root,
+		    const struct kmem_layout *l, struct err *e);
+int kmem_open_bpf(struct kmem_source **ret, const struct sysroot *root, const struct kmem_layout *l,
+		  struct err *e);
+int kmem_open_core(struct kmem_source **ret, const char *file, const struct sysroot *root,
+		   const struct kmem_layout *l, struct err *e);
+
+/* "System RAM" of /proc/iomem.  Allocates *ret.  -EACCES: the addresses are hidden from us. */
+int kmem_ranges_from_iomem(struct kmem_range **ret, size_t *ret_count, const struct sysroot *root,
+			   size_t page_size, struct err *e);
+
+/* Copy, of any length up to KMEM_READ_MAX. */
+int kmem_read(struct kmem_source *s, uint64_t addr, void *buf, size_t len);
+/* As ops->gather, of any n and size: in as many calls as it takes. */
+int kmem_gather(struct kmem_source *s, const uint64_t *addr, size_t n, size_t size, void *buf,
+		size_t *ret_faults);
+/* In place, of at most KMEM_READ_MAX bytes. */
+int kmem_view(struct kmem_source *s, uint64_t addr, size_t len, const void **ret);
+
+uint64_t kmem_page_count(const struct kmem_source *s);
+static inline uint64_t kmem_page_addr(const struct kmem_source *s, uint64_t pfn)
 {
-	return s->ops->read(s, addr, buf, len);
+	return s->vmemmap_base + pfn * s->page_struct_size;
 }

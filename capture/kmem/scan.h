@@ -2,8 +2,91 @@
 /*
  * The page-cache scan: page → mapping → inode → path within its file system, and page → cgroup.
  * It works on any kmem_source and writes into tables of bounded size; collectors/page_cache.c
- * turns them into the members FORMAT.md describes.  Sampling takes one random page of each
- * stratum of one_in consecutive frames, and visits the strata in random order in batches, so that
- * a scan stopped by its time or CPU budget is still an unbiased sample.
+ * turns them into the members FORMAT.md describes.
+ *
+ * Full (one_in 1): all struct pages, in chunks.  Sampled: one random page of each stratum of
+ * one_in consecutive frames.  Either way the chunks or strata are visited in batches that are each
+ * spread over all of memory, and the batches in random order, so that a scan stopped by its time
+ * or CPU budget is still an unbiased sample.
  */
 #pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "decode.h"
+#include "kmem.h"
+#include "tables.h"
+
+struct scan_config {
+	uint32_t one_in; /* 1: all */
+	uint64_t seed;
+	size_t memory;		 /* bytes for tables */
+	uint64_t deadline_ns;	 /* CLOCK_MONOTONIC; 0: none */
+	uint64_t cpu_ns;	 /* of this thread, from now; 0: no limit */
+	bool (*stop)(void *ctx); /* asked between batches; may be NULL */
+	void *stop_ctx;
+};
+
+struct scan_result {
+	uint32_t one_in;
+	uint64_t seed;
+	uint64_t pages_total, strata_total, strata_done, pages_read, holes;
+	uint64_t discarded; /* pages of files that went away while they were resolved */
+	bool finished;
+	uint64_t scan_cpu_ns, resolve_cpu_ns;
+	uint64_t kinds[KIND_COUNT];
+};
+
+struct scan;
+
+/* Reads the pages.  -ENOMEM, or the source's error; stopping early is not an error. */
+int scan_run(struct scan **ret, struct kmem_source *s, const struct kmem_layout *l,
+	     const struct scan_config *c, struct err *e);
+void scan_destroy(struct scan *s);
+
+/* ------------------------------------------------------------------ what was found */
+
+enum file_state { FILE_LINKED, FILE_DELETED, FILE_UNNAMED, FILE_UNRESOLVED };
+const char *file_state_name(enum file_state s);
+
+struct scan_file {
+	uint32_t file; /* key of the samples */
+	uint32_t dev_major, dev_minor, rdev_major, rdev_minor;
+	uint64_t ino, size, nrpages;
+	uint32_t generation, nlink, mode;
+	bool is_blockdev; /* its cache is the device's */
+	const char *fstype, *s_id;
+	enum file_state state;
+	const char *path; /* any bytes but NUL; "" when not known */
+	size_t path_len;
+	bool truncated;
+};
+struct scan_cgroup {
+	uint32_t cgroup;
+	uint64_t ino;	    /* 0: not known */
+	bool online, known; /* known: path and state were read */
+	const char *path;
+	size_t path_len;
+	bool truncated;
+};
+
+/* Called once per row; a negative return stops and is returned. */
+struct scan_sink {
+	int (*file)(void *ctx, const struct scan_file *f);
+	int (*sample)(void *ctx, uint32_t file, uint32_t cgroup, unsigned state, uint64_t pages);
+	int (*cgroup)(void *ctx, const struct scan_cgroup *c);
+	void *ctx;
+};
+
+/*
+ * Name what was found: all files, then all cgroups, then all samples.  Files that went away
+ * meanwhile are left out and counted.  After this the result is final.
+ */
+int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e);
+
+const struct scan_result *scan_result(const struct scan *s);
+uint64_t scan_files_dropped(const struct scan *s);
+
+/* The sampling rate that keeps a scan of that source under cpu_ns: a power of two. */
+uint32_t scan_auto_one_in(const struct kmem_source *s, uint64_t cpu_ns);

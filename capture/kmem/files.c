@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * address_space → inode → super block and dentry → path.
+ *
+ * All of it is read while the machine goes on, so every step is checked: an inode is believed when
+ * its i_data is the mapping it was reached by, when super block, number and generation are those
+ * of the moment its first page was seen, and when that still holds after the path has been read.
+ */
+#include "scan_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "../base/cleanup.h"
+
+#define SB_KERNMOUNT (1u << 22) /* a mount of the kernel's own: its files never had a name */
+#define HUGETLBFS_MAGIC 0x958458f6u
+
+#define MAX_DEPTH 256  /* of a path; more is a torn chain */
+#define MAX_ALIASES 64 /* hard links looked at */
+#define MAX_NAME 255
+#define PATH_ROOM (16u << 10) /* bytes of one path */
+#define BATCH 256u
+#define PATHS (128u << 10) /* bytes of the paths of one batch */
+
+struct sb_info {
+	uint64_t addr;
+	uint32_t dev;
+	uint64_t flags, magic, root;
+	char fstype[32], id[32];
+};
+#define SB_SLOTS 64u
+
+struct name_info { /* a dentry, as far as a path needs it */
+	uint64_t addr, parent;
+	uint8_t len;
+	char name[MAX_NAME];
+};
+#define NAME_SLOTS 1024u
+
+struct row {
+	struct scan_file f;
+	char fstype[32], s_id[32];
+	size_t path; /* offset in paths */
+	uint32_t index;
+	bool gone;
+};
+
+struct resolver {
+	struct scan *s;
+	const struct kmem_layout *l;
+	uint32_t span; /* bytes of an inode that are looked at */
+	struct sb_info *sbs;
+	struct name_info *names;
+	struct row *rows;
+	char *paths;
+	size_t paths_len, row_count;
+	unsigned char *inodes, *dentries;
+	uint64_t addrs[BATCH];
+};
+
+const char *file_state_name(enum file_state s)
+{
+	static const char *const names[] = {"linked", "deleted", "unnamed", "unresolved"};
+
+	return names[s];
+}
+
+static uint32_t end_of(struct kmem_field f)
+{
+	return f.offset + f.size;
+}
+
+static uint32_t max_u32(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint32_t identity_span(const struct kmem_layout *l)
+{
+	uint32_t n = l->inode.data.offset + end_of(l->mapping.host);
+
+	n = max_u32(n, end_of(l->inode.sb));
+	n = max_u32(n, end_of(l->inode.ino));
+	return max_u32(n, end_of(l->inode.generation));
+}
+
+static uint32_t inode_span(const struct kmem_layout *l)
+{
+	const struct kmem_field fields[] = {l->inode.mode,	 l->inode.nlink, l->inode.rdev,
+					    l->inode.size_bytes, l->inode.state, l->inode.dentry};
+	uint32_t n = max_u32(identity_span(l), l->inode.data.offset + end_of(l->mapping.nrpages));
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
+		n = max_u32(n, end_of(fields[i]));
+	return n;
+}
+
+uint32_t scan_identity(const struct kmem_layout *l, const void *inode)
+{
+	uint64_t h = field_get(inode, l->inode.sb);
+
+	h = (h ^ field_get(inode, l->inode.ino)) * 0x9e3779b97f4a7c15ULL;
+	h = (h ^ h >> 31 ^ field_get(inode, l->inode.generation)) * 0xbf58476d1ce4e5b9ULL;
+	return (uint32_t)(h >> 32);
+}
+
+static uint64_t host_of(const struct kmem_layout *l, const unsigned char *inode)
+{
+	return field_get(inode + l->inode.data.offset, l->mapping.host);
+}
+
+int scan_check_pending(struct scan *s)
+{
+	const struct kmem_layout *l = s->l;
+	uint32_t span = identity_span(l), done = 0;
+
+	if (span > KMEM_ITEM_MAX)
+		return -ENOTSUP;
+	while (done < s->pending_count) {
+		uint32_t n = s->pending_count - done;
+		const void *view;
+		size_t faults;
+		int r;
+
+		if (n > KMEM_READ_MAX / span)
+			n = KMEM_READ_MAX / span;
+		if (n > KMEM_GATHER_MAX)
+			n = KMEM_GATHER_MAX;
+		for (uint32_t i = 0; i < n; i++)
+			s->addrs[i] = s->tables.files[s->pending[done + i]].mapping -
+				      l->inode.data.offset;
+		r = s->source->ops->gather(s->source, s->addrs, n, span, s->items, &view, &faults);
+		if (r < 0)
+			return r;
+		for (uint32_t i = 0; i < n; i++) {
+			const unsigned char *inode = (const unsigned char *)view + i * span;
+			struct file_entry *f = &s->tables.files[s->pending[done + i]];
+
+			f->status = host_of(l, inode) == s->addrs[i] ? FILE_VALID : FILE_INVALID;
+			f->identity = scan_identity(l, inode);
+		}
+		done += n;
+	}
+	s->pending_count = 0;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ super blocks and names */
+
+/* A NUL-terminated string of the kernel, up to cap-1 bytes; what cannot be read ends it. */
+static void read_string(struct scan *s, uint64_t addr, char *out, size_t cap)
+{
+	size_t len = 0;
+
+	while (len + 1 < cap) {
+		/* Never across a 64-byte line: the next one may not be there. */
+		size_t n = 64 - (addr + len) % 64;
+
+		if (n > cap - 1 - len)
+			n = cap - 1 - len;
+		if (kmem_read(s->source, addr + len, out + len, n) < 0)
+			break;
+		if (memchr(out + len, '\0', n))
+			return;
+		len += n;
+	}
+	out[len] = '\0';
+}
+
+static const struct sb_info *super_block(struct resolver *p, uint64_t addr)
+{
+	const struct kmem_layout *l = p->l;
+	struct sb_info *sb = &p->sbs[(addr >> 6) % SB_SLOTS];
+	unsigned char image[KMEM_ITEM_MAX];
+	uint32_t span = l->sb.size < sizeof(image) ? l->sb.size : sizeof(image);
+	uint64_t name;
+
+	if (sb->addr == addr && addr)
+		return sb;
+	if (end_of(l->sb.id) > span || kmem_read(p->s->source, addr, image, span) < 0)
+		return NULL;
+	*sb = (struct sb_info){.addr = addr};
+	sb->dev = (uint32_t)field_get(image, l->sb.dev);
+	sb->flags = field_get(image, l->sb.flags);
+	sb->magic = field_get(image, l->sb.magic);
+	sb->root = field_get(image, l->sb.root);
+	memcpy(sb->id, image + l->sb.id.offset,
+	       l->sb.id.size < sizeof(sb->id) ? l->sb.id.size : sizeof(sb->id));
+	sb->id[sizeof(sb->id) - 1] = '\0';
+	if (kmem_read(p->s->source, field_get(image, l->sb.type) + l->fs_type_name.offset, &name,
+		      sizeof(name)) == 0)
+		read_string(p->s, name, sb->fstype, sizeof(sb->fstype));
+	return sb;
+}
+
+/* What a path needs of the dentry whose bytes are image; false when it makes no sense. */
+static bool parse_dentry(struct resolver *p, uint64_t addr, const unsigned char *image,
+			 struct name_info *ret)
+{
+	const struct kmem_layout *l = p->l;
+	uint64_t len = field_get(image, l->dentry.name_len);
+	uint64_t name = field_get(image, l->dentry.name);
+
+	if (len > MAX_NAME)
+		return false;
+	ret->addr = addr;
+	ret->parent = field_get(image, l->dentry.parent);
+	ret->len = (uint8_t)len;
+	if (name >= addr && name + len <= addr + l->dentry.size)
+		memcpy(ret->name, image + (name - addr), len);
+	else if (len && kmem_read(p->s->source, name, ret->name, len) < 0)
+		return false;
+	return ret->parent && !memchr(ret->name, '\0', len);
+}
+
+static const struct name_info *cached_name(struct resolver *p, uint64_t addr)
+{
+	struct name_info *n = &p->names[(addr >> 6) % NAME_SLOTS];
+	unsigned char image[512];
+
+	if (n->addr == addr && addr)
+		return n;
+	n->addr = 0;
+	if (p->l->dentry.size > sizeof(image) ||
+	    kmem_read(p->s->source, addr, image, p->l->dentry.size) < 0)
+		return NULL;
+	if (!parse_dentry(p, addr, image, n)) {
+		n->addr = 0;
+		return NULL;
+	}
+	return n;
+}
+
+/* Write "/a/b/c" so that it ends at end; returns its length.  *ret_whole: the root was reached. */
+static size_t climb(struct resolver *p, const struct name_info *n, char *end, bool *ret_whole)
+{
+	size_t len = 0;
+
+	*ret_whole = false;
+	for (int depth = 0; depth < MAX_DEPTH; depth++) {
+		if (n->parent == n->addr) {
+			*ret_whole = true;
+			if (len == 0) {
+				end[-1] = '/';
+				len = 1;
+			}
+			return len;
+		}
+		if (len + n->len + 1u > PATH_ROOM || n->len == 0 || memchr(n->name, '/', n->len))
+			return len;
+		len += n->len;
+		memcpy(end - len, n->name, n->len);
+		end[-(ptrdiff_t)++len] = '/';
+		n = cached_name(p, n->parent);
+		if (!n)
+			return len;
+	}
+	return len;
+}
+
+/* ------------------------------------------------------------------ one file */
+
+/* The best alias: one that is hashed, else the first.  image is the first; -ENOENT: none. */
+static int choose_alias(struct resolver *p, uint64_t inode, uint64_t addr, unsigned char *image,
+			bool *ret_hashed, struct name_info *ret)
+{
+	const struct kmem_layout *l = p->l;
+	unsigned char other[512];
+	const unsigned char *at = image;
+	bool any = false;
+
+	if (l->dentry.size > sizeof(other))
+		return -ENOENT;
+	for (int i = 0; addr && i < MAX_ALIASES; i++) {
+		struct name_info n;
+		bool hashed;
+		uint64_t next;
+
+		if (field_get(at, l->dentry.inode) != inode)
+			break; /* torn, or on its way out */
+		hashed = field_get(at, l->dentry.hash_pprev) != 0;
+		if ((hashed || !any) && parse_dentry(p, addr, at, &n)) {
+			*ret = n;
+			*ret_hashed = hashed;
+			any = true;
+			if (hashed)
+				break;
+		}
+		next = field_get(at, l->dentry.alias_next);
+		addr = next ? next - l->dentry.alias_next.offset : 0;
+		if (!addr || kmem_read(p->s->source, addr, other, l->dentry.size) < 0)
+			break;
+		at = other;
+	}
+	return any ? 0 : -ENOENT;
+}
+
+static void put_label(struct resolver *p, struct row *row, const struct name_info *n)
+{
+	memcpy(p->paths + row->path, n->name, n->len);
+	row->f.path_len = n->len;
+}
+
+static void put_path(struct resolver *p, struct row *row, const struct name_info *n)
+{
+	char path[PATH_ROOM];
+	bool whole;
+	size_t len = climb(p, n, path + sizeof(path), &whole);
+
+	memcpy(p->paths + row->path, path + sizeof(path) - len, len);
+	row->f.path_len = len;
+	row->f.truncated = !whole;
+}
+
+/* d_tmpfile() gives a file of O_TMPFILE the name "#INODE". */
+static bool is_tmpfile_name(const struct name_info *n)
+{
+	if (n->len < 2 || n->name[0] != '#')
+		return false;
+	for (unsigned i = 1; i < n->len; i++) {
+		if (n->name[i] < '0' || n->name[i] > '9')
+			return false;
+	}
+	return true;
+}
+
+static void name_file(struct resolver *p, struct row *row, const struct sb_info *sb, uint64_t inode,
+		      uint64_t dentry, unsigned char *image)
+{
+	struct name_info n;
+	bool hashed = false;
+	int r = choose_alias(p, inode, dentry, image, &hashed, &n);
+
+	/* Unhashed is not deleted: what lives on a mount of the kernel's own was never hashed. */
+	if (sb->flags & SB_KERNMOUNT) {
+		row->f.state = FILE_UNNAMED;
+		if (r == 0 && !row->f.is_blockdev)
+			put_label(p, row, &n);
+		return;
+	}
+	if (r < 0) {
+		row->f.state = row->f.nlink ? FILE_UNRESOLVED : FILE_DELETED;
+		return;
+	}
+	if (hashed || (n.addr == n.parent && n.addr == sb->root)) {
+		row->f.state = FILE_LINKED;
+	} else if (row->f.nlink == 0) {
+		row->f.state = is_tmpfile_name(&n) ? FILE_UNNAMED : FILE_DELETED;
+	} else {
+		/* Dropped by the file system (NFS, FUSE), or this name is gone and another one is
+		 * not in memory: the file is there, what it is called is not known. */
+		row->f.state = FILE_UNRESOLVED;
+	}
+	put_path(p, row, &n);
+	if (row->f.truncated && row->f.state == FILE_LINKED && row->f.path_len == 0)
+		row->f.state = FILE_UNRESOLVED;
+}
+
+/* Fill a row from the inode's bytes; false when it is not, or no longer, the file that was seen. */
+static bool read_file_row(struct resolver *p, uint32_t index, uint64_t addr,
+			  const unsigned char *inode, unsigned char *dentry_image, struct row *row)
+{
+	const struct kmem_layout *l = p->l;
+	struct file_entry *entry = &p->s->tables.files[index];
+	uint64_t first = field_get(inode, l->inode.dentry), rdev;
+	const struct sb_info *sb;
+	struct scan_file *f = &row->f;
+
+	if (host_of(l, inode) != addr || scan_identity(l, inode) != entry->identity)
+		return false;
+	sb = super_block(p, field_get(inode, l->inode.sb));
+	if (!sb)
+		return false;
+	if ((uint32_t)sb->magic == HUGETLBFS_MAGIC) {
+		entry->status = FILE_HUGETLB;
+		return false;
+	}
+	*row = (struct row){.index = index, .path = p->paths_len};
+	f->file = index + 1;
+	f->dev_major = sb->dev >> 20;
+	f->dev_minor = sb->dev & 0xfffff;
+	f->ino = field_get(inode, l->inode.ino);
+	f->generation = (uint32_t)field_get(inode, l->inode.generation);
+	f->mode = (uint32_t)field_get(inode, l->inode.mode);
+	f->nlink = (uint32_t)field_get(inode, l->inode.nlink);
+	f->size = field_get(inode, l->inode.size_bytes);
+	f->nrpages = field_get(inode + l->inode.data.offset, l->mapping.nrpages);
+	rdev = field_get(inode, l->inode.rdev);
+	f->rdev_major = (uint32_t)rdev >> 20;
+	f->rdev_minor = (uint32_t)rdev & 0xfffff;
+	f->is_blockdev = S_ISBLK(f->mode) && !strcmp(sb->fstype, "bdev");
+	memcpy(row->fstype, sb->fstype, sizeof(row->fstype));
+	memcpy(row->s_id, sb->id, sizeof(row->s_id));
+	name_file(p, row, sb, addr, first ? first - l->dentry.alias_next.offset : 0, dentry_image);
+	p->paths_len += f->path_len;
+	return true;
+}
+
+/* ------------------------------------------------------------------ all files, in batches */
+
+/* Is each still what it was when its row was read?  A page of it that still leads to it proves it;
+ * a page that does not (evicted, truncated) leaves the inode's own word. */
+static int recheck(struct resolver *p)
+{
+	const struct kmem_layout *l = p->l;
+	size_t faults;
+	int r;
+
+	for (size_t i = 0; i < p->row_count; i++)
+		p->addrs[i] = p->s->tables.files[p->rows[i].index].mapping - l->inode.data.offset;
+	r = kmem_gather(p->s->source, p->addrs, p->row_count, p->span, p->inodes, &faults);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < p->row_count; i++) {
+		const unsigned char *inode = p->inodes + i * p->span;
+		struct row *row = &p->rows[i];
+
+		row->gone = host_of(l, inode) != p->addrs[i] ||
+			    scan_identity(l, inode) != p->s->tables.files[row->index].identity ||
+			    field_get(inode, l->inode.state) & l->inode.freeing;
+	}
+	return 0;
+}
+
+static int emit_rows(struct resolver *p, const struct scan_sink *sink)
+{
+	int r = recheck(p);
+
+	for (size_t i = 0; i < p->row_count && r >= 0; i++) {
+		struct row *row = &p->rows[i];
+
+		if (row->gone) {
+			p->s->tables.files[row->index].status = FILE_DISCARDED;
+			continue;
+		}
+		row->f.fstype = row->fstype;
+		row->f.s_id = row->s_id;
+		row->f.path = p->paths + row->path;
+		r = sink->file(sink->ctx, &row->f);
+	}
+	p->row_count = 0;
+	p->paths_len = 0;
+	return r < 0 ? r : 0;
+}
+
+/* Reads as many of the files from *at on as a batch takes. */
+static int read_batch(struct resolver *p, uint32_t *at)
+{
+	const struct kmem_layout *l = p->l;
+	struct scan_tables *t = &p->s->tables;
+	uint32_t index[BATCH], n = 0, i = *at;
+	uint64_t dentries[BATCH];
+	size_t faults;
+	int r;
+
+	for (; i < t->file_count && n < BATCH; i++) {
+		if (t->files[i].status != FILE_VALID)
+			continue;
+		index[n] = i;
+		p->addrs[n++] = t->files[i].mapping - l->inode.data.offset;
+	}
+	r = kmem_gather(p->s->source, p->addrs, n, p->span, p->inodes, &faults);
+	if (r < 0)
+		return r;
+	for (uint32_t k = 0; k < n; k++) {
+		uint64_t first = field_get(p->inodes + k * p->span, l->inode.dentry);
+
+		dentries[k] = first ? first - l->dentry.alias_next.offset : 0;
+	}
+	r = kmem_gather(p->s->source, dentries, n, l->dentry.size, p->dentries, &faults);
+	if (r < 0)
+		return r;
+	for (uint32_t k = 0; k < n; k++) {
+		if (p->paths_len + PATH_ROOM > PATHS) { /* the rest goes into the next batch */
+			*at = index[k];
+			return 0;
+		}
+		if (read_file_row(p, index[k], p->addrs[k], p->inodes + k * p->span,
+				  p->dentries + k * l->dentry.size, &p->rows[p->row_count]))
+			p->row_count++;
+		else if (t->files[index[k]].status == FILE_VALID)
+			t->files[index[k]].status = FILE_DISCARDED;
+	}
+	*at = i;
+	return 0;
+}
+
+int scan_resolve_files(struct scan *s, const struct scan_sink *sink, struct err *e)
+{
+	struct resolver *p = calloc(1, sizeof(*p));
+	uint32_t at = 0;
+	int r = -ENOMEM;
+
+	if (!p)
+		return err_errno(e, ENOMEM, "page-cache scan");
+	p->s = s;
+	p->l = s->l;
+	p->span = inode_span(s->l);
+	p->sbs = calloc(SB_SLOTS, sizeof(*p->sbs));
+	p->names = calloc(NAME_SLOTS, sizeof(*p->names));
+	p->rows = calloc(BATCH, sizeof(*p->rows));
+	p->paths = malloc(PATHS);
+	p->inodes = malloc((size_t)BATCH * p->span);
+	p->dentries = malloc((size_t)BATCH * s->l->dentry.size);
+	if (p->sbs && p->names && p->rows && p->paths && p->inodes && p->dentries)
+		r = p->span > KMEM_ITEM_MAX || s->l->dentry.size > 512 ? -ENOTSUP : 0;
+	while (r == 0 && at < s->tables.file_count) {
+		r = read_batch(p, &at);
+		if (r == 0)
+			r = emit_rows(p, sink);
+	}
+	free(p->sbs);
+	free(p->names);
+	free(p->rows);
+	free(p->paths);
+	free(p->inodes);
+	free(p->dentries);
+	free(p);
+	return r < 0 ? err_errno(e, r, "page-cache scan: naming files") : 0;
+}

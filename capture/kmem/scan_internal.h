@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by scan.c (pages), resolve.c (names) and cgroups.c. */
+#pragma once
+
+#include "scan.h"
+
+#define SCAN_NO_ADDR UINT64_MAX
+
+/* What a head page is, remembered for the tails that follow it. */
+struct scan_head {
+	uint64_t addr;
+	enum page_kind kind; /* KIND_MAPPED: file, cgroup and bits are set */
+	uint32_t file, cgroup;
+	unsigned bits;
+};
+
+struct scan {
+	struct kmem_source *source;
+	const struct kmem_layout *l;
+	struct scan_config config;
+	struct scan_result result;
+	struct scan_tables tables;
+
+	/* The last ones seen: neighbouring pages mostly belong together. */
+	struct scan_head head;
+	uint64_t last_mapping, last_memcg;
+	uint32_t last_file, last_cgroup;
+	uint64_t last_key;
+	uint64_t *last_count;
+
+	uint32_t *pending; /* files to be checked; room for those of one bulk read and more */
+	uint32_t pending_count;
+	unsigned char *items; /* what gather brings, SCAN_ITEMS bytes */
+	uint64_t *addrs;      /* KMEM_GATHER_MAX */
+	uint64_t cpu_start;
+	uint32_t *canonical; /* cgroup index → key; several obj_cgroups are one cgroup */
+};
+#define SCAN_PENDING 512u
+#define SCAN_ITEMS KMEM_READ_MAX
+
+/* The part of struct inode that tells whether a mapping is one, and whose. */
+uint32_t scan_identity(const struct kmem_layout *l, const void *inode);
+/* Check all pending files (files.c). */
+int scan_check_pending(struct scan *s);
+int scan_resolve_files(struct scan *s, const struct scan_sink *sink, struct err *e);
+int scan_resolve_cgroups(struct scan *s, const struct scan_sink *sink, struct err *e);
+uint64_t scan_thread_cpu(void);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_CAP 1024u
+#define DROPPED_BITS (1u << 20)
+#define CGROUP_MAX (1u << 16)
+/* Kept free in the sample table, so that dropped files always find a counter. */
+#define SAMPLE_RESERVE 4096u
+
+static uint64_t hash64(uint64_t v)
+{
+	v ^= v >> 32;
+	v *= 0x9e3779b97f4a7c15ULL;
+	return v ^ v >> 29;
+}
+
+static int index_init(struct index_table *t, uint32_t slots)
+{
+	t->slots = calloc(slots, sizeof(*t->slots));
+	t->mask = slots - 1;
+	return t->slots ? 0 : -ENOMEM;
+}
+
+int tables_init(struct scan_tables *t, size_t memory)
+{
+	/* A file costs its entry, two index slots and, as a rule, one or two counters of which the
+	 * table holds twice as many as are used. */
+	size_t per_file =
+		sizeof(struct file_entry) + 2 * sizeof(uint32_t) + 3 * sizeof(struct sample_entry);
+	size_t files = memory / per_file;
+
+	*t = (struct scan_tables){0};
+	/* Slots are a power of two at most twice the entries. */
+	t->file_max = FIRST_CAP;
+	while (t->file_max * 2 <= files && t->file_max < 1u << 26)
+		t->file_max *= 2;
+	t->sample_max = t->file_max * 2;
+	t->cgroup_max = CGROUP_MAX;
+	t->file_cap = t->cgroup_cap = FIRST_CAP;
+	t->sample_mask = 8 * FIRST_CAP - 1;
+	t->files = malloc(t->file_cap * sizeof(*t->files));
+	t->cgroups = malloc(t->cgroup_cap * sizeof(*t->cgroups));
+	t->samples = calloc(t->sample_mask + 1, sizeof(*t->samples));
+	if (!t->files || !t->cgroups || !t->samples || index_init(&t->file_index, 2 * FIRST_CAP) ||
+	    index_init(&t->cgroup_index, 2 * FIRST_CAP)) {
+		tables_deinit(t);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void tables_deinit(struct scan_tables *t)
+{
+	free(t->files);
+	free(t->cgroups);
+	free(t->samples);
+	free(t->file_index.slots);
+	free(t->cgroup_index.slots);
+	free(t->dropped_bits);
+	*t = (struct scan_tables){0};
+}
+
+static void index_put(struct index_table *t, uint64_t key, uint32_t index)
+{
+	uint32_t i = (uint32_t)hash64(key) & t->mask;
+
+	while (t->slots[i])
+		i = (i + 1) & t->mask;
+	t->slots[i] = index + 1;
+}
+
+static bool grow_files(struct scan_tables *t)
+{
+	uint32_t cap = t->file_cap * 2;
+	struct index_table index;
+	struct file_entry *files;
+
+	if (cap > t->file_max || index_init(&index, 2 * cap))
+		return false;
+	files = realloc(t->files, cap * sizeof(*files));
+	if (!files) {
+		free(index.slots);
+		return false;
+	}
+	for (uint32_t i = 0; i < t->file_count; i++)
+		index_put(&index, files[i].mapping, i);
+	free(t->file_index.slots);
+	t->files = files;
+	t->file_index = index;
+	t->file_cap = cap;
+	return true;
+}
+
+uint32_t tables_file(struct scan_tables *t, uint64_t mapping, uint64_t pfn, bool *ret_new)
+{
+	uint32_t i = (uint32_t)hash64(mapping) & t->file_index.mask, n;
+
+	*ret_new = false;
+	while ((n = t->file_index.slots[i])) {
+		if (t->files[n - 1].mapping == mapping)
+			return n - 1;
+		i = (i + 1) & t->file_index.mask;
+	}
+	if (t->file_count == t->file_cap && !grow_files(t))
+		return TABLE_NONE;
+	n = t->file_count++;
+	t->files[n] = (struct file_entry){.mapping = mapping, .pfn = pfn};
+	index_put(&t->file_index, mapping, n);
+	*ret_new = true;
+	return n;
+}
+
+static bool grow_cgroups(struct scan_tables *t)
+{
+	uint32_t cap = t->cgroup_cap * 2;
+	struct index_table index;
+	uint64_t *cgroups;
+
+	if (cap > t->cgroup_max || index_init(&index, 2 * cap))
+		return false;
+	cgroups = realloc(t->cgroups, cap * sizeof(*cgroups));
+	if (!cgroups) {
+		free(index.slots);
+		return false;
+	}
+	for (uint32_t i = 0; i < t->cgroup_count; i++)
+		index_put(&index, cgroups[i], i);
+	free(t->cgroup_index.slots);
+	t->cgroups = cgroups;
+	t->cgroup_index = index;
+	t->cgroup_cap = cap;
+	return true;
+}
+
+uint32_t tables_cgroup(struct scan_tables *t, uint64_t memcg)
+{
+	uint32_t i = (uint32_t)hash64(memcg) & t->cgroup_index.mask, n;
+
+	while ((n = t->cgroup_index.slots[i])) {
+		if (t->cgroups[n - 1] == memcg)
+			return n - 1;
+		i = (i + 1) & t->cgroup_index.mask;
+	}
+	if (t->cgroup_count == t->cgroup_cap && !grow_cgroups(t))
+		return TABLE_NONE;
+	n = t->cgroup_count++;
+	t->cgroups[n] = memcg;
+	index_put(&t->cgroup_index, memcg, n);
+	return n;
+}
+
+static struct sample_entry *sample_slot(struct sample_entry *samples, uint32_t mask, uint64_t key)
+{
+	uint32_t i = (uint32_t)hash64(key) & mask;
+
+	while (samples[i].key != key && samples[i].key)
+		i = (i + 1) & mask;
+	return &samples[i];
+}
+
+static bool grow_samples(struct scan_tables *t)
+{
+	uint32_t mask = t->sample_mask * 2 + 1;
+	struct sample_entry *samples;
+
+	if (mask >= t->sample_max)
+		return false;
+	samples = calloc((size_t)mask + 1, sizeof(*samples));
+	if (!samples)
+		return false;
+	for (uint32_t i = 0; i <= t->sample_mask; i++) {
+		if (t->samples[i].key)
+			*sample_slot(samples, mask, t->samples[i].key) = t->samples[i];
+	}
+	free(t->samples);
+	t->samples = samples;
+	t->sample_mask = mask;
+	return true;
+}
+
+/* Counters of dropped files: bit 7 of the state byte is never set in a state, and keeps the key of
+ * (no file, no cgroup, no bits) from being 0, the empty slot. */
+#define KEY_DROPPED 0x80u
+
+uint64_t *tables_sample(struct scan_tables *t, uint32_t file, uint32_t cgroup, unsigned state)
+{
+	uint64_t cg = cgroup == TABLE_NONE ? 0 : (uint64_t)cgroup + 1;
+	uint64_t key =
+		(file == TABLE_NONE ? KEY_DROPPED : ((uint64_t)file + 1) << 32) | cg << 8 | state;
+	struct sample_entry *s = sample_slot(t->samples, t->sample_mask, key);
+
+	if (s->key)
+		return &s->pages;
+	if (t->sample_count * 4ULL >= (t->sample_mask + 1) * 3ULL && grow_samples(t))
+		s = sample_slot(t->samples, t->sample_mask, key);
+	if (t->sample_count + SAMPLE_RESERVE > t->sample_mask) {
+		if (file != TABLE_NONE) {
+			tables_file_dropped(t, t->files[file].mapping);
+			return tables_sample(t, TABLE_NONE, cgroup, state);
+		}
+		if (t->sample_count + 2 > t->sample_mask) /* the reserve is used up as well */
+			s = sample_slot(t->samples, t->sample_mask, key = KEY_DROPPED);
+	}
+	if (!s->key) {
+		s->key = key;
+		t->sample_count++;
+	}
+	return &s->pages;
+}
+
+void tables_file_dropped(struct scan_tables *t, uint64_t mapping)
+{
+	uint32_t bit = (uint32_t)hash64(mapping) % DROPPED_BITS;
+
+	if (!t->dropped_bits)
+		t->dropped_bits = calloc(DROPPED_BITS / 64, sizeof(uint64_t));
+	if (!t->dropped_bits) {
+		t->files_dropped++; /* counts a file more than once: still not lost silently */
+		return;
+	}
+	if (!(t->dropped_bits[bit / 64] >> bit % 64 & 1)) {
+		t->dropped_bits[bit / 64] |= 1ULL << bit % 64;
+		t->files_dropped++;
+	}
+}
