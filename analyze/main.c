@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ossnap-analyze: archives in, one report out.  The whole program on one page. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../capture/base/cleanup.h"
+#include "../report/report.h"
+#include "facts/facts.h"
+#include "options.h"
+#include "output.h"
+#include "worker.h"
+
+/* The exit codes of the contract. */
+enum {
+	EXIT_DONE = 0,
+	EXIT_USAGE = 2,
+	EXIT_DAMAGED = 3,
+	EXIT_NO_ARCHIVE = 4,
+	EXIT_SANDBOX = 5,
+	EXIT_FAIL_ON = 10,
+};
+
+struct analysis {
+	const struct analyze_options *o;
+	struct report *hosts; /* those that could be read */
+	size_t count;
+	int code;
+};
+
+/* Archives carry words into messages: nothing of them may talk to the terminal. */
+static void complain(const struct err *e)
+{
+	char text[ERR_TEXT];
+	size_t len = strnlen(e->text, sizeof(text) - 1);
+
+	for (size_t i = 0; i < len; i++)
+		text[i] = (unsigned char)e->text[i] < ' ' || e->text[i] == 0x7f ? '?' : e->text[i];
+	text[len] = '\0';
+	fprintf(stderr, "ossnap-analyze: %s\n", text);
+}
+
+/* The most telling exit code wins: 2, 4, 5, 10, 3, 0. */
+static int worse(int a, int b)
+{
+	static const int order[] = {EXIT_USAGE, EXIT_NO_ARCHIVE, EXIT_SANDBOX, EXIT_FAIL_ON,
+				    EXIT_DAMAGED};
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		if (a == order[i] || b == order[i])
+			return order[i];
+	return EXIT_DONE;
+}
+
+static void host_destroy(struct report *host)
+{
+	findings_destroy((struct findings *)host->findings);
+	model_destroy((struct model *)host->model);
+	facts_destroy((struct facts *)host->facts);
+}
+
+static int host_create(struct report *ret, const char *path, const struct analyze_options *o,
+		       struct err *e)
+{
+	struct findings *findings = NULL;
+	struct model *model = NULL;
+	struct facts *facts = NULL;
+	int code, r;
+
+	r = facts_create(&facts);
+	if (r < 0)
+		goto broken;
+	code = worker_run(path, o, facts, e);
+	if (code != EXIT_DONE && code != EXIT_DAMAGED) {
+		facts_destroy(facts);
+		return code;
+	}
+	r = model_create(&model, facts);
+	if (r == 0)
+		r = findings_create(&findings, model);
+	if (r < 0)
+		goto broken;
+	*ret = (struct report){.facts = facts, .model = model, .findings = findings};
+	return code;
+broken:
+	err_errno(e, r, path);
+	model_destroy(model);
+	facts_destroy(facts);
+	return EXIT_NO_ARCHIVE;
+}
+
+static void analyse(struct analysis *a, const char *path)
+{
+	struct report *host = &a->hosts[a->count];
+	struct err e = {0};
+	int code = host_create(host, path, a->o, &e);
+
+	a->code = worse(a->code, code);
+	if (e.no)
+		complain(&e);
+	if (code != EXIT_DONE && code != EXIT_DAMAGED)
+		return;
+	a->count++;
+	if (a->o->fail_on && host->findings->count &&
+	    (int)host->findings->rows[0].severity >= a->o->fail_on)
+		a->code = worse(a->code, EXIT_FAIL_ON);
+}
+
+enum form { FORM_HTML, FORM_JSON, FORM_TEXT };
+
+static int write_form(const struct analysis *a, enum form form, const char *path, struct err *e)
+{
+	const struct report_options options = {.top = a->o->top};
+	_cleanup_(cleanup_output) struct output *out = NULL;
+	int r = output_open(&out, path, e);
+
+	if (r < 0)
+		return r;
+	switch (form) {
+	case FORM_HTML:
+		r = report_html(a->hosts, a->count, &options, output_write, out, e);
+		break;
+	case FORM_JSON:
+		r = report_json(a->hosts, a->count, output_write, out, e);
+		break;
+	case FORM_TEXT:
+		r = report_text(a->hosts, a->count, output_write, out, e);
+		break;
+	}
+	if (r < 0)
+		return e->no ? r : err_errno(e, r, path);
+	return output_finish(out, e);
+}
+
+static int write_all(const struct analysis *a, const char *html, struct err *e)
+{
+	int r = write_form(a, FORM_HTML, html, e);
+
+	if (r < 0 && !a->o->output)
+		err_add(e, "the report goes beside the archive; -o FILE puts it elsewhere");
+	if (r == 0 && a->o->json)
+		r = write_form(a, FORM_JSON, a->o->json, e);
+	if (r == 0 && a->o->text)
+		r = write_form(a, FORM_TEXT, "-", e);
+	return r;
+}
+
+/* Nobody wants to lose the archive to a slip of the hand. */
+static int refuse_overwriting(const struct analyze_options *o, const char *html, struct err *e)
+{
+	for (size_t i = 0; i < o->archive_count; i++) {
+		if (output_same_file(o->archives[i], html))
+			return err_set(e, EINVAL, "%s: is an archive; the report would replace it",
+				       html);
+		if (o->json && output_same_file(o->archives[i], o->json))
+			return err_set(e, EINVAL, "%s: is an archive; the JSON would replace it",
+				       o->json);
+	}
+	return 0;
+}
+
+static void conclude(const struct analysis *a, const char *html)
+{
+	for (size_t i = 0; i < a->count && !a->o->quiet; i++) {
+		struct err line = {0};
+
+		err_set(&line, EINVAL, "%s%s%s",
+			a->count > 1 ? a->hosts[i].facts->archive.rows[0].name : "",
+			a->count > 1 ? ": " : "", a->hosts[i].findings->verdict.text);
+		complain(&line);
+	}
+	if (!a->o->quiet)
+		fprintf(stderr, "ossnap-analyze: report: %s\n", html);
+}
+
+static int run(const struct analyze_options *o)
+{
+	_cleanup_free_ char *standard = output_default_path(o->archives[0], o->archive_count > 1);
+	const char *html = o->output ? o->output : standard;
+	struct analysis a = {.o = o};
+	struct err e = {0};
+
+	a.hosts = calloc(o->archive_count, sizeof(*a.hosts));
+	if (!html || !a.hosts)
+		err_errno(&e, ENOMEM, "ossnap-analyze");
+	else
+		refuse_overwriting(o, html, &e);
+	for (size_t i = 0; !e.no && i < o->archive_count; i++)
+		analyse(&a, o->archives[i]);
+	if (!e.no && a.count > 0 && write_all(&a, html, &e) == 0)
+		conclude(&a, html);
+	if (e.no) {
+		complain(&e);
+		a.code = EXIT_USAGE;
+	}
+	for (size_t i = 0; i < a.count; i++)
+		host_destroy(&a.hosts[i]);
+	free(a.hosts);
+	return a.code;
+}
+
+int main(int argc, char **argv)
+{
+	struct analyze_options o;
+	struct err e = {0};
+	int r;
+
+	signal(SIGPIPE, SIG_IGN); /* a reader that went away is an error to report */
+	r = analyze_options_parse(&o, argc, argv, &e);
+	if (r > 0)
+		return fflush(stdout) == 0 ? EXIT_DONE : EXIT_USAGE;
+	if (r < 0) {
+		complain(&e);
+		return EXIT_USAGE;
+	}
+	return run(&o);
+}
