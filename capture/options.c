@@ -357,7 +357,7 @@ static const struct option_row rows[] = {
 	{"btf", 0, required_argument, FOR_RUNS, "FILE", set_btf,
 	 "type information, when the kernel carries none"},
 	{"sample", 0, required_argument, FOR_RUNS, "SHARE", set_sample,
-	 "auto, all or 1/N: share of pages read (default auto)"},
+	 "share of pages read: auto, all or 1/N (default:\nauto)"},
 	{"pid", 0, required_argument, FOR_RUNS, "PID", set_pid,
 	 "narrow the process-level collectors to a process"},
 	{"cgroup", 0, required_argument, FOR_RUNS, "PATH", set_cgroup,

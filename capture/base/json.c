@@ -245,7 +245,7 @@ static size_t shortest(double v, char digits[18], int *ret_exponent)
 
 void json_f64(struct json *j, double v)
 {
-	char digits[18], out[48];
+	char digits[18] = "", out[48];
 	size_t n, len = 0;
 	int exponent;
 

@@ -166,7 +166,8 @@ size_t escape_json(const unsigned char *s, size_t avail, char out[ESCAPE_MAX], s
 
 	*ret_used = 1;
 	if (n == 0) {
-		memcpy(out, "\\\\x", 3);
+		out[0] = out[1] = '\\';
+		out[2] = 'x';
 		escape_hex(*s, out + 3);
 		return 5;
 	}
@@ -176,7 +177,9 @@ size_t escape_json(const unsigned char *s, size_t avail, char out[ESCAPE_MAX], s
 		return 2;
 	}
 	if (*s < 0x20 || *s == 0x7f) {
-		memcpy(out, "\\u00", 4);
+		out[0] = '\\';
+		out[1] = 'u';
+		out[2] = out[3] = '0';
 		escape_hex(*s, out + 4);
 		return 6;
 	}

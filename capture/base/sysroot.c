@@ -21,32 +21,29 @@ static bool same_file(int a, int b)
 int sysroot_open(struct sysroot *ret, const char *dir, struct err *e)
 {
 	const int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-	_cleanup_fd_ int root = -1, live = -1, proc = -1, sys = -1;
-	struct sysroot r = {.sys_fd = -1};
+	struct sysroot r = {.root_fd = -1, .proc_fd = -1, .sys_fd = -1};
+	_cleanup_fd_ int live = -1;
 
 	if (!dir)
 		dir = "/";
 	if (strlen(dir) >= sizeof(r.path))
 		return err_errno(e, ENAMETOOLONG, dir);
-	root = open(dir, flags);
-	if (root < 0)
+	snprintf(r.path, sizeof(r.path), "%s", dir);
+	r.root_fd = open(dir, flags);
+	if (r.root_fd < 0)
 		return err_errno(e, errno, dir);
 	/* A recording may come from anywhere: its proc and sys are not followed elsewhere. */
-	proc = openat(root, "proc", flags | O_NOFOLLOW);
-	if (proc < 0) {
+	r.proc_fd = openat(r.root_fd, "proc", flags | O_NOFOLLOW);
+	if (r.proc_fd < 0) {
 		int no = errno;
 
-		return err_set(e, no, "%s%sproc: %s", dir, dir[strlen(dir) - 1] == '/' ? "" : "/",
-			       strerrordesc_np(no));
+		sysroot_close(&r);
+		return err_set(e, no, "%s%sproc: %s", dir,
+			       *dir && dir[strlen(dir) - 1] == '/' ? "" : "/", strerrordesc_np(no));
 	}
-	sys = openat(root, "sys", flags | O_NOFOLLOW);
+	r.sys_fd = openat(r.root_fd, "sys", flags | O_NOFOLLOW);
 	live = open("/", flags);
-	r.recorded = live >= 0 && !same_file(root, live);
-	snprintf(r.path, sizeof(r.path), "%s", dir);
-	r.root_fd = root;
-	r.proc_fd = proc;
-	r.sys_fd = sys;
-	root = proc = sys = -1;
+	r.recorded = live >= 0 && !same_file(r.root_fd, live);
 	*ret = r;
 	return 0;
 }
