@@ -15,6 +15,8 @@
 #include "../base/cleanup.h"
 #include "../base/clock.h"
 
+#define AFTER_STOP_NS (700 * NSEC_PER_MSEC) /* a second later the parent kills */
+
 /* Before Linux 5.6: component by component, and no symlink at all. */
 static int open_stepwise(int dirfd, const char *path, int flags)
 {
@@ -312,7 +314,7 @@ void gather_next_time(const struct collect *c)
 
 void gather_clock_init(struct gather_clock *k, const struct collect *c)
 {
-	const uint64_t margin = 100 * NSEC_PER_MSEC;
+	const uint64_t margin = 300 * NSEC_PER_MSEC;
 
 	*k = (struct gather_clock){.c = c, .until_ns = UINT64_MAX};
 	if (c->deadline_ns)
@@ -326,8 +328,8 @@ bool gather_expired(struct gather_clock *k)
 
 	if (!k->stopped && k->c->stop_fd >= 0 && poll(&p, 1, 0) == 1) {
 		k->stopped = true;
-		if (k->until_ns > now + NSEC_PER_SEC)
-			k->until_ns = now + NSEC_PER_SEC;
+		if (k->until_ns > now + AFTER_STOP_NS)
+			k->until_ns = now + AFTER_STOP_NS;
 	}
 	return now >= k->until_ns;
 }

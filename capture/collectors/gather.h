@@ -64,8 +64,8 @@ int gather_pack_open(const struct collect *c, const char *prefix);
 void gather_next_time(const struct collect *c);
 
 /*
- * How long a loop may go on: until shortly before the child's deadline, or for a second after the
- * window was ended early (the contract leaves two for everything).
+ * How long a loop may go on: until shortly before the child's deadline, or for 0.7 s after the
+ * window was ended early (the contract leaves two seconds for everything).
  */
 struct gather_clock {
 	const struct collect *c;
