@@ -49,6 +49,9 @@ struct model_cgroup_share {
 struct model_directory { /* many files of shared memory, rolled up */
 	const char *path;
 	uint64_t files, bytes, largest_bytes;
+	/* The same as estimates: a sampled scan does not find every small file. */
+	struct estimate files_interval, bytes_interval;
+	uint64_t deleted; /* of the files found */
 };
 
 struct memory_part {
@@ -76,6 +79,9 @@ struct model {
 	size_t slab_count;
 
 	bool scanned;
+	bool scan_exact; /* every page was read: no sample */
+	uint64_t dying_cgroups; /* FACT_NONE: not measured */
+	double dying_cached_bytes; /* page cache charged to them; NaN: not scanned */
 	uint64_t shmem_bytes;		 /* Σ nrpages of shmem files */
 	double found_bytes;		 /* the scan's own sum, without reference to meminfo */
 	double found_low, found_high;

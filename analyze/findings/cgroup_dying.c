@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * cgroup.dying: deleted groups live on because memory charged to them does.  Each costs per-CPU
+ * and slab memory, and every walk over all groups gets slower.
+ */
+#include <stdlib.h>
+
+#include "rules.h"
+
+/* Machines that start many jobs always have some hundreds; from a thousand on, walks over them
+ * (memory.stat, reclaim) are felt. */
+#define MANY 1000
+/* Page cache of deleted groups that is worth a finding of its own. */
+#define CACHED_SHARE 0.05
+#define CACHED_LEAST (256 * MIB)
+
+static const struct model_cgroup *largest(const struct model *m)
+{
+	const struct model_cgroup *g = NULL;
+
+	for (size_t i = 0; i < m->cgroup_count; i++)
+		if (m->cgroups[i].dying && m->cgroups[i].cached.bytes > 0 &&
+		    (!g || m->cgroups[i].cached.bytes > g->cached.bytes))
+			g = &m->cgroups[i];
+	return g;
+}
+
+int rule_cgroup_dying(const struct model *m, struct findings *out)
+{
+	double dying = figure(m->dying_cgroups), cached = m->dying_cached_bytes;
+	double total = figure(m->memory_total);
+	bool many = dying >= MANY;
+	bool much = cached >= CACHED_SHARE * total && cached >= CACHED_LEAST;
+	const struct model_cgroup *g = largest(m);
+	struct file_bytes *rows = NULL;
+	struct file_words w;
+	size_t count = 0;
+	struct finding *f;
+
+	if (!many && !much)
+		return 0;
+	if (g && files_of_tree(m, g, &rows, &count) < 0)
+		return 0;
+	bool named = g && describe_files(out, rows, count, &w);
+
+	free(rows);
+	if (much)
+		f = finding_add(out, "cgroup.dying", SEVERITY_WARNING,
+				m->scan_exact ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
+				"%s of page cache belong to %s deleted cgroups, which cannot go "
+				"because of it",
+				size_words(out, cached), count_words(out, dying));
+	else
+		f = finding_add(
+			out, "cgroup.dying", SEVERITY_WARNING, CONFIDENCE_HIGH,
+			"%s deleted cgroups cannot go, because memory is still charged to them",
+			count_words(out, dying));
+	if (!f)
+		return 0;
+	f->weight = cached > 0 ? cached : 0;
+	finding_because(out, f, "#cgroups", "%s memory cgroups are deleted but still there",
+			count_words(out, dying));
+	if (!isnan(cached))
+		finding_because(out, f, "#cgroups",
+				"%s of page cache are charged to those that were found",
+				size_words(out, cached));
+	if (g)
+		finding_because(out, f, "#cgroups", "the largest was %s, with %s of page cache",
+				g->path, size_words(out, g->cached.bytes));
+	if (named)
+		finding_because(out, f, "#files", "it is held by %s: %s", w.phrase, w.largest);
+	if (meminfo(m, "Percpu") >= 0.02 * total)
+		finding_because(out, f, "#memory", "per-CPU data, a part of which is theirs, is %s",
+				size_words(out, meminfo(m, "Percpu")));
+	finding_advice(
+		out, f,
+		"Delete or rotate the files that hold the cache; where that is not possible, "
+		"echo 1 > /proc/sys/vm/drop_caches lets clean cache and the groups go.");
+	finding_advice(
+		out, f,
+		"Find what starts and ends so many groups: a cron job, a service that restarts "
+		"in a loop, short-lived pods.");
+	finding_advice(
+		out, f,
+		"Write logs and shared files from a group that stays, so that their cache is "
+		"charged to it.");
+	f->wrong_if = "the groups were deleted a moment ago: they go within seconds when nothing "
+		      "holds them";
+	return 0;
+}

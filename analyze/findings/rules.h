@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The rules, one file each, and the words they share. */
+#pragma once
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "../arena.h"
+#include "../findings.h"
+
+int rule_memory_near_oom(const struct model *m, struct findings *out);
+int rule_page_cache_container(const struct model *m, struct findings *out);
+int rule_page_cache_high(const struct model *m, struct findings *out);
+int rule_shmem_small_files(const struct model *m, struct findings *out);
+int rule_shmem_high(const struct model *m, struct findings *out);
+int rule_slab_reclaimable(const struct model *m, struct findings *out);
+int rule_slab_unreclaimable(const struct model *m, struct findings *out);
+int rule_cgroup_dying(const struct model *m, struct findings *out);
+int rule_memory_process_heap(const struct model *m, struct findings *out);
+int rule_memory_unaccounted(const struct model *m, struct findings *out);
+int rule_capture_partial(const struct model *m, struct findings *out);
+
+#define KIB (1024.0)
+#define MIB (1024.0 * 1024)
+#define GIB (1024.0 * 1024 * 1024)
+
+/* Findings of one rule: the worst ones; the tables of the report have the rest. */
+#define MAX_PER_RULE 10
+
+/* Figures as doubles, NaN when not measured: comparisons with NaN are false, so a rule that asks
+ * "is it more than" says nothing about what nobody measured. */
+static inline double figure(uint64_t v)
+{
+	return v == FACT_NONE ? FACT_NONE_F : (double)v;
+}
+static inline double meminfo(const struct model *m, const char *key)
+{
+	return figure(facts_counter(m->facts, "meminfo", key));
+}
+/* How much a counter of /proc/vmstat grew between the two readings. */
+double vmstat_delta(const struct model *m, const char *key);
+/* Allocations that had to reclaim memory themselves, in the window; NaN: not measured. */
+double direct_reclaims(const struct model *m);
+/* Length of the window in seconds, NaN when not known. */
+double window_s(const struct model *m);
+
+/* "228 MiB"; "10 s"; "1,234". */
+const char *size_words(struct findings *out, double bytes);
+const char *seconds_words(struct findings *out, double s);
+const char *count_words(struct findings *out, double n);
+/* bytes of total as a whole percentage, 0 when either is not known. */
+int percent(double bytes, double total);
+/* "container shop/api-7d9f/api", "pod shop/api-7d9f", "cgroup /system.slice/x.service". */
+const char *cgroup_words(struct findings *out, const struct model_cgroup *g);
+void scope_cgroup(struct findings *out, struct finding *f, const struct model_cgroup *g);
+/* True when path is dir or below it. */
+bool path_below(const char *path, const char *dir);
+
+/* Files and the bytes of each that count. */
+struct file_bytes {
+	const struct model_file *file;
+	double bytes;
+};
+
+/* The few files that make up most of a list, in words. */
+struct file_words {
+	size_t files;	    /* that are meant */
+	double bytes;	    /* theirs */
+	const char *phrase; /* "two log files under /var/log/app", "the file /data/x", "31 files" */
+	const char *largest;   /* "/var/log/app/a.log (114 MiB), …", at most three */
+	const char *directory; /* they all lie under it, NULL: no one directory */
+	bool logs;
+};
+/* rows: largest first.  false when there is nothing to say. */
+bool describe_files(struct findings *out, const struct file_bytes *rows, size_t count,
+		    struct file_words *ret);
+
+/* The files charged to g and to the groups below it, largest first, without shared memory.  The
+ * caller frees *ret; NULL and 0 when the scan has none. */
+int files_of_tree(const struct model *m, const struct model_cgroup *g, struct file_bytes **ret,
+		  size_t *ret_count);

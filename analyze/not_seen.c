@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the archive does not say, in plain words, and why not. */
+#include <errno.h>
+#include <string.h>
+
+#include "../capture/base/cleanup.h"
+#include "../capture/base/units.h"
+#include "model_build.h"
+
+#define MAX_NOT_SEEN 96
+
+/* What the reader misses when a collector fails. */
+static const struct {
+	const char *collector, *what;
+} meaning[] = {
+	{"host", "what the machine is"},
+	{"memory", "the kernel's memory counters"},
+	{"processes", "the processes and their memory"},
+	{"cgroups", "the cgroups and their limits"},
+	{"mounts", "the paths of files on the host and in containers"},
+	{"containers", "the names of containers and pods"},
+	{"page-cache", "which files fill the page cache"},
+};
+
+static void add(struct model_build *b, const char *what, const char *why)
+{
+	struct model *m = b->m;
+
+	if (m->not_seen_count < MAX_NOT_SEEN)
+		m->not_seen[m->not_seen_count++] = (struct not_seen){what, why};
+}
+
+static const char *misses(struct model_build *b, const char *collector)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(meaning); i++)
+		if (!strcmp(meaning[i].collector, collector))
+			return meaning[i].what;
+	return arena_printf(b->arena, "what the collector %s reads", collector);
+}
+
+static void collectors(struct model_build *b)
+{
+	static const struct {
+		const char *status, *what, *why;
+	} words[] = {
+		{"partial", "some of ", "only a part was captured"},
+		{"timeout", "some of ", "it did not finish in time"},
+		{"denied", "", "permission was denied"},
+		{"unsupported", "", "this kernel does not offer it"},
+		{"skipped", "", "it was left out on request"},
+		{"error", "", "the collector failed"},
+	};
+
+	for (size_t i = 0; i < b->f->collectors.count; i++) {
+		const struct fact_collector *c = &b->f->collectors.rows[i];
+
+		for (size_t k = 0; c->name && c->status && k < ARRAY_SIZE(words); k++) {
+			if (strcmp(c->status, words[k].status) != 0)
+				continue;
+			add(b, arena_printf(b->arena, "%s%s", words[k].what, misses(b, c->name)),
+			    c->reason && *c->reason
+				    ? arena_printf(b->arena, "%s: %s", words[k].why, c->reason)
+				    : words[k].why);
+		}
+	}
+	/* Not in the manifest at all: the archive was cut, or is from a smaller tool. */
+	for (size_t i = 0; i < ARRAY_SIZE(meaning); i++)
+		if (b->f->archive.count && !facts_collector(b->f, meaning[i].collector))
+			add(b, meaning[i].what,
+			    b->f->archive.rows[0].has_manifest == 1
+				    ? "the capture did not include it"
+				    : "the archive has no manifest, so nothing vouches for what it "
+				      "says");
+}
+
+static bool failed(const struct model_build *b, const char *collector)
+{
+	const struct fact_collector *c = facts_collector(b->f, collector);
+
+	return !c || !c->status || strcmp(c->status, "ok") != 0;
+}
+
+static void scan(struct model_build *b)
+{
+	const struct fact_scan *s = b->f->scan.count ? &b->f->scan.rows[0] : NULL;
+	struct model *m = b->m;
+	char size[16];
+
+	if (!s || !b->sampled) {
+		if (!failed(b, "page-cache"))
+			add(b, misses(b, "page-cache"),
+			    s && s->reason && *s->reason ? s->reason
+							 : "kernel memory was not read");
+		return;
+	}
+	if (s->one_in != FACT_NONE && s->one_in > 1)
+		add(b, "files and groups with little page cache",
+		    arena_printf(b->arena,
+				 "one page in %" PRIu64
+				 " was read: sizes of the files found are exact, "
+				 "shares of groups are estimates, small files may be missing",
+				 s->one_in));
+	if (s->finished == 0)
+		add(b, "the page cache in the part of memory that was not reached",
+		    s->strata_total != FACT_NONE && s->strata_total
+			    ? arena_printf(b->arena,
+					   "the scan stopped at its budget after %.0f%% of memory, "
+					   "taken in random order",
+					   100 * fmin(1, (double)s->strata_done /
+								 (double)s->strata_total))
+			    : "the scan stopped at its budget");
+	if (s->files_dropped != FACT_NONE && s->files_dropped)
+		add(b,
+		    arena_printf(b->arena, "the names of %" PRIu64 " files in the page cache",
+				 s->files_dropped),
+		    "there were more files than fit in the capture's memory budget");
+	if (m->scan_exact && !isnan(m->residual_bytes) &&
+	    m->residual_bytes > 0.01 * m->meminfo_bytes)
+		add(b,
+		    arena_printf(b->arena, "the files behind %s of page cache",
+				 format_size(to_u64(m->residual_bytes), size)),
+		    "meminfo counts more than the scan found");
+}
+
+static void files(struct model_build *b)
+{
+	const struct facts *f = b->f;
+
+	if (facts_counter(f, "meminfo", "MemTotal") == FACT_NONE && !failed(b, "memory"))
+		add(b, misses(b, "memory"), "/proc/meminfo was not in the archive");
+	if (f->slabs.count == 0 && !failed(b, "memory"))
+		add(b, "which slab caches hold the kernel's memory",
+		    "/proc/slabinfo could not be read (it needs root and a kernel with "
+		    "SLUB_DEBUG)");
+	if (f->vmalloc.count == 0 && !failed(b, "memory"))
+		add(b, "who in the kernel holds vmalloc memory",
+		    "/proc/vmallocinfo could not be read (it needs root)");
+	if (f->cgroups.count == 0 && !failed(b, "cgroups"))
+		add(b, misses(b, "cgroups"), "no group of a memory hierarchy was in the archive");
+	if (f->archive.count && f->archive.rows[0].in_container == 1)
+		add(b, "the host outside the container",
+		    "the capture ran inside a container: paths and processes are the container's, "
+		    "memory counters are the host's");
+	if (f->archive.count && f->archive.rows[0].euid != 0 &&
+	    f->archive.rows[0].euid != FACT_NONE)
+		add(b, "other users' processes, kernel memory", "the capture ran without root");
+}
+
+static void damage(struct model_build *b)
+{
+	if (b->f->archive.count == 0)
+		return;
+	const struct fact_archive *a = &b->f->archive.rows[0];
+
+	if (a->cut == 1)
+		add(b, "what came after the archive's cut",
+		    "the archive ends early: it was cut in transfer, or the capture was killed");
+	else if (a->damage && *a->damage)
+		add(b, "the damaged members of the archive", a->damage);
+	const struct {
+		bool cut;
+		const char *what;
+	} tables[] = {
+		{b->f->processes.cut, "some processes"},
+		{b->f->cgroups.cut, "some cgroups"},
+		{b->f->mounts.cut, "some mounts"},
+		{b->f->cache_files.cut, "some files in the page cache"},
+		{b->f->cache_samples.cut, "some samples of the page cache"},
+		{b->f->slabs.cut, "some slab caches"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
+		if (tables[i].cut)
+			add(b, tables[i].what, "the archive has more of them than are analysed");
+}
+
+int model_build_not_seen(struct model_build *b)
+{
+	b->m->not_seen = arena_alloc(b->arena, MAX_NOT_SEEN * sizeof(*b->m->not_seen));
+	if (!b->m->not_seen)
+		return -ENOMEM;
+	collectors(b);
+	scan(b);
+	files(b);
+	damage(b);
+	return 0;
+}

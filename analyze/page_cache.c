@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files, their paths and sizes, and who they are charged to, out of the scan's samples. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../capture/base/cleanup.h"
+#include "model_build.h"
+
+/* Bits of a sample's state, see capture/bundle/FORMAT.md. */
+#define STATE_ACTIVE 1
+#define STATE_DIRTY 2
+#define STATE_SWAP_BACKED 8
+
+struct count { /* sampled pages of one file */
+	uint64_t pages, active, dirty;
+	bool swap_backed;
+};
+
+struct pair {		       /* sampled pages of a file charged to a cgroup */
+	uint32_t file, cgroup; /* places in m->files and m->cgroups */
+	uint64_t pages;
+};
+
+struct order {
+	uint64_t bytes;
+	const struct fact_cache_file *fact;
+	uint32_t from;
+};
+
+static bool is_shmem(const struct fact_cache_file *file, const struct count *c)
+{
+	return c->swap_backed || (file->fstype && (!strcmp(file->fstype, "tmpfs") ||
+						   !strcmp(file->fstype, "devtmpfs")));
+}
+
+static int largest_first(const void *a, const void *b)
+{
+	const struct order *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes > y->bytes ? -1 : 1;
+	if (x->fact->file != y->fact->file)
+		return x->fact->file < y->fact->file ? -1 : 1;
+	return (x->from > y->from) - (x->from < y->from);
+}
+
+static uint64_t file_bytes(const struct model_build *b, const struct fact_cache_file *file,
+			   const struct count *c)
+{
+	if (file->nrpages != FACT_NONE)
+		return none_mul(file->nrpages, b->page_size);
+	return b->sampled ? to_u64(estimate_total(&b->design, c->pages).bytes) : 0;
+}
+
+/* pages of the file → model_file, largest first; *place: from the facts' order to the model's. */
+static int files(struct model_build *b, const struct count *counts, uint32_t *place)
+{
+	const struct facts *f = b->f;
+	struct model *m = b->m;
+	size_t n = f->cache_files.count;
+	_cleanup_free_ struct order *order = calloc(n + 1, sizeof(*order));
+
+	m->files = arena_alloc(b->arena, (n + 1) * sizeof(*m->files));
+	if (!order || !m->files)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		order[i] = (struct order){file_bytes(b, &f->cache_files.rows[i], &counts[i]),
+					  &f->cache_files.rows[i], (uint32_t)i};
+	if (n)
+		qsort(order, n, sizeof(*order), largest_first);
+	m->file_count = n;
+	for (size_t i = 0; i < n; i++) {
+		const struct count *c = &counts[order[i].from];
+		struct model_file *file = &m->files[i];
+		double bytes = (double)order[i].bytes;
+
+		place[order[i].from] = (uint32_t)i;
+		file->fact = order[i].fact;
+		file->cached_bytes = order[i].bytes;
+		file->shmem = is_shmem(file->fact, c);
+		file->active = file->dirty = estimate_none();
+		if (b->sampled) {
+			file->active = estimate_share(&b->design, bytes, c->pages, c->active);
+			file->dirty = estimate_share(&b->design, bytes, c->pages, c->dirty);
+		}
+		if (file->shmem)
+			m->shmem_bytes = none_add(m->shmem_bytes, file->cached_bytes);
+		file->path = paths_host(b->paths, file->fact);
+	}
+	return 0;
+}
+
+static int by_file(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	return (x->cgroup > y->cgroup) - (x->cgroup < y->cgroup);
+}
+
+/* File by file, the cgroup with most first. */
+static int by_file_and_pages(const void *a, const void *b)
+{
+	const struct pair *x = a, *y = b;
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	if (x->pages != y->pages)
+		return x->pages > y->pages ? -1 : 1;
+	return (x->cgroup > y->cgroup) - (x->cgroup < y->cgroup);
+}
+
+static size_t merge(struct pair *pairs, size_t n)
+{
+	size_t kept = 0;
+
+	if (n)
+		qsort(pairs, n, sizeof(*pairs), by_file);
+	for (size_t i = 0; i < n; i++) {
+		if (kept && by_file(&pairs[kept - 1], &pairs[i]) == 0)
+			pairs[kept - 1].pages = none_add(pairs[kept - 1].pages, pairs[i].pages);
+		else
+			pairs[kept++] = pairs[i];
+	}
+	if (kept)
+		qsort(pairs, kept, sizeof(*pairs), by_file_and_pages);
+	return kept;
+}
+
+static int cmp_file_share(const void *a, const void *b)
+{
+	const struct model_file_share *x = a, *y = b;
+
+	if (x->bytes.bytes != y->bytes.bytes)
+		return x->bytes.bytes > y->bytes.bytes ? -1 : 1;
+	return (x->file > y->file) - (x->file < y->file); /* both in one array, largest first */
+}
+
+static int shares(struct model_build *b, const struct pair *pairs, size_t n,
+		  const struct count *counts, const uint32_t *from)
+{
+	struct model *m = b->m;
+	struct model_cgroup_share *of_files = arena_alloc(b->arena, (n + 1) * sizeof(*of_files));
+	struct model_file_share *of_cgroups = arena_alloc(b->arena, (n + 1) * sizeof(*of_cgroups));
+	_cleanup_free_ size_t *next = calloc(m->cgroup_count + 1, sizeof(*next));
+	size_t at = 0;
+
+	if (!of_files || !of_cgroups || !next)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		m->cgroups[pairs[i].cgroup].file_count++;
+	for (size_t i = 0; i < m->cgroup_count; i++) {
+		m->cgroups[i].files = of_cgroups + at;
+		next[i] = at;
+		at += m->cgroups[i].file_count;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct model_file *file = &m->files[pairs[i].file];
+		struct estimate e =
+			estimate_share(&b->design, (double)file->cached_bytes,
+				       counts[from[pairs[i].file]].pages, pairs[i].pages);
+
+		of_files[i] = (struct model_cgroup_share){&m->cgroups[pairs[i].cgroup], e};
+		if (file->cgroup_count++ == 0)
+			file->cgroups = &of_files[i];
+		of_cgroups[next[pairs[i].cgroup]++] = (struct model_file_share){file, e};
+	}
+	for (size_t i = 0; i < m->cgroup_count; i++)
+		if (m->cgroups[i].file_count)
+			qsort(m->cgroups[i].files, m->cgroups[i].file_count,
+			      sizeof(*m->cgroups[i].files), cmp_file_share);
+	return 0;
+}
+
+/* The path inside the container that most of the file is charged to; where that says nothing, the
+ * container whose overlay the file is a part of. */
+static void container_paths(struct model_build *b)
+{
+	struct model *m = b->m;
+
+	for (size_t i = 0; i < m->file_count; i++) {
+		struct model_file *file = &m->files[i];
+		const char *inside = NULL;
+
+		for (size_t k = 0; k < file->cgroup_count && k < 4 && !inside; k++) {
+			uint64_t mntns = b->mntns[file->cgroups[k].cgroup - m->cgroups];
+
+			if (mntns != FACT_NONE)
+				inside = paths_inside(b->paths, file->fact, file->path, mntns);
+		}
+		if (!inside)
+			inside = paths_overlay(b->paths, file->path);
+		if (inside && strcmp(inside, file->path) != 0)
+			file->container_path = inside;
+	}
+}
+
+/* What the scan found against what meminfo says, each on its own. */
+static void residual(struct model_build *b, const struct fact_scan *scan, uint64_t pages)
+{
+	struct model *m = b->m;
+	uint64_t before = FACT_NONE, after = FACT_NONE;
+
+	m->found_bytes = m->found_low = m->found_high = FACT_NONE_F;
+	m->residual_bytes = m->residual_low = m->residual_high = FACT_NONE_F;
+	m->meminfo_bytes = FACT_NONE_F;
+	if (scan) {
+		before = scan->meminfo_cached_before_bytes;
+		after = scan->meminfo_cached_after_bytes;
+	}
+	if (before == FACT_NONE && after == FACT_NONE) {
+		before = none_add(facts_counter_first(b->f, "meminfo", "Cached"),
+				  facts_counter_first(b->f, "meminfo", "Buffers"));
+		after = none_add(facts_counter(b->f, "meminfo", "Cached"),
+				 facts_counter(b->f, "meminfo", "Buffers"));
+	}
+	if (before == FACT_NONE)
+		before = after;
+	if (after == FACT_NONE)
+		after = before;
+	if (before != FACT_NONE)
+		m->meminfo_bytes = ((double)before + (double)after) / 2;
+	if (!b->sampled)
+		return;
+	struct estimate found = estimate_total(&b->design, pages);
+
+	m->found_bytes = found.bytes;
+	m->found_low = found.low;
+	m->found_high = found.high;
+	m->residual_bytes = m->meminfo_bytes - found.bytes;
+	m->residual_low = m->meminfo_bytes - found.high;
+	m->residual_high = m->meminfo_bytes - found.low;
+}
+
+int model_build_page_cache(struct model_build *b)
+{
+	const struct facts *f = b->f;
+	struct model *m = b->m;
+	size_t n = f->cache_files.count, pair_count = 0;
+	_cleanup_free_ struct count *counts = calloc(n + 1, sizeof(*counts));
+	_cleanup_free_ uint32_t *place = calloc(n + 1, sizeof(*place));
+	_cleanup_free_ uint32_t *from = calloc(n + 1, sizeof(*from));
+	_cleanup_free_ struct pair *pairs = calloc(f->cache_samples.count + 1, sizeof(*pairs));
+	const struct fact_scan *scan = f->scan.count ? &f->scan.rows[0] : NULL;
+	struct lookup ids;
+	uint64_t all = 0;
+	int r;
+
+	if (!counts || !place || !from || !pairs || lookup_init(&ids, b->arena, n))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t *v = lookup_put(&ids, f->cache_files.rows[i].file, 0, NULL, 0);
+
+		if (v && !*v)
+			*v = (uint32_t)i + 1;
+	}
+	for (size_t i = 0; i < f->cache_samples.count; i++) {
+		const struct fact_cache_sample *s = &f->cache_samples.rows[i];
+		uint64_t pages = or_zero(s->pages), state = or_zero(s->state);
+		uint32_t file = s->file ? lookup_get(&ids, s->file, 0, NULL, 0) : 0;
+		uint32_t cgroup = s->cgroup ? lookup_get(&b->cgroup_ids, s->cgroup, 0, NULL, 0) : 0;
+
+		all = none_add(all, pages);
+		if (!file)
+			continue;
+		struct count *c = &counts[file - 1];
+
+		c->pages = none_add(c->pages, pages);
+		if (state & STATE_ACTIVE)
+			c->active = none_add(c->active, pages);
+		if (state & STATE_DIRTY)
+			c->dirty = none_add(c->dirty, pages);
+		if (state & STATE_SWAP_BACKED)
+			c->swap_backed = true;
+		if (cgroup)
+			pairs[pair_count++] = (struct pair){file - 1, cgroup - 1, pages};
+	}
+	m->scanned = b->sampled;
+	m->scan_exact = b->sampled && b->design.exact;
+	residual(b, scan, all);
+	r = files(b, counts, place);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		from[place[i]] = (uint32_t)i;
+	if (b->sampled) {
+		for (size_t i = 0; i < pair_count; i++)
+			pairs[i].file = place[pairs[i].file];
+		pair_count = merge(pairs, pair_count);
+		r = shares(b, pairs, pair_count, counts, from);
+		if (r < 0)
+			return r;
+	}
+	container_paths(b);
+	return 0;
+}
