@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* From facts, model and findings to JSON and HTML.  Output goes to a callback; deterministic. */
+/*
+ * From facts, model and findings to JSON, HTML and text.  Output goes to a callback; the same
+ * input gives the same bytes.
+ *
+ * Anchors that a finding's `ref` may name (each is an id in the page; a ref to anything else is
+ * shown as text without a link): #memory #part-ID (a contract id of a memory part) #files
+ * #container-files #shared-memory #shared-files #cgroups #processes #slabs #counters #zones
+ * #vmalloc #page-types #collectors #not-seen #provenance.
+ */
 #pragma once
 
 #include "../analyze/findings.h"
@@ -13,6 +21,9 @@ struct report {
 struct report_options {
 	unsigned top; /* rows shown at once in rankings */
 };
+
+#define REPORT_TOP 30		/* --top's default */
+#define REPORT_MAX_ROWS 200000u /* per table, in JSON and on demand in HTML; largest first */
 
 typedef int (*report_write_fn)(void *ctx, const void *data, size_t len);
 

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "figures.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "../capture/base/units.h"
+
+#define MINUS "\xe2\x88\x92"
+
+char *figure_count(uint64_t v, char out[FIGURE])
+{
+	char digits[24];
+	int n = snprintf(digits, sizeof(digits), "%" PRIu64, v);
+	char *p = out;
+
+	for (int i = 0; i < n; i++) {
+		if (i && (n - i) % 3 == 0)
+			*p++ = ',';
+		*p++ = digits[i];
+	}
+	*p = '\0';
+	return out;
+}
+
+char *figure_bytes(double bytes, char out[FIGURE])
+{
+	char size[16];
+	double whole = floor(fabs(bytes) + 0.5);
+
+	if (!(whole < 18446744073709549568.0)) {
+		snprintf(out, FIGURE, "?");
+		return out;
+	}
+	format_size((uint64_t)whole, size);
+	snprintf(out, FIGURE, "%s%s", bytes < 0 && whole > 0 ? MINUS : "", size);
+	return out;
+}
+
+char *figure_change(double bytes, char out[FIGURE])
+{
+	char size[FIGURE];
+
+	if (fabs(bytes) < 0.5)
+		snprintf(out, FIGURE, "0");
+	else
+		snprintf(out, FIGURE, "%s%s", bytes > 0 ? "+" : "", figure_bytes(bytes, size));
+	return out;
+}
+
+char *figure_share(double percent, char out[FIGURE])
+{
+	if (percent > 0 && percent < 0.1)
+		snprintf(out, FIGURE, "< 0.1 %%");
+	else if (percent > -10 && percent < 10)
+		snprintf(out, FIGURE, "%.1f %%", floor(percent * 10 + 0.5) / 10);
+	else
+		snprintf(out, FIGURE, "%.0f %%", floor(percent + 0.5));
+	return out;
+}
+
+char *figure_seconds(double s, char out[FIGURE])
+{
+	if (s < 0.9995)
+		snprintf(out, FIGURE, "%.0f ms", floor(s * 1000 + 0.5));
+	else if (s < 9.995)
+		snprintf(out, FIGURE, "%.2f s", floor(s * 100 + 0.5) / 100);
+	else
+		snprintf(out, FIGURE, "%.1f s", floor(s * 10 + 0.5) / 10);
+	return out;
+}
+
+char *figure_time(double epoch_s, char out[FIGURE])
+{
+	struct tm tm;
+	time_t t;
+
+	/* years 1970 to 9999: the archive may say anything */
+	if (!(epoch_s >= 0 && epoch_s < 253402300800.0))
+		return NULL;
+	t = (time_t)epoch_s;
+	if (!gmtime_r(&t, &tm) || !strftime(out, FIGURE, "%Y-%m-%dT%H:%M:%SZ", &tm))
+		return NULL;
+	return out;
+}

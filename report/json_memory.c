@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "json_parts.h"
+
+static size_t bounded(size_t n)
+{
+	return n < REPORT_MAX_ROWS ? n : REPORT_MAX_ROWS;
+}
+
+static void parts(struct json *j, const struct model *m)
+{
+	if (!m->part_count) {
+		json_knull(j, "parts");
+		json_knull(j, "unaccounted_bytes");
+		return;
+	}
+	json_key(j, "parts");
+	json_array(j);
+	for (size_t i = 0; i < m->part_count; i++) {
+		json_object(j);
+		json_kstr(j, "id", m->parts[i].id);
+		json_kstr(j, "label", m->parts[i].label);
+		json_fact(j, "bytes", m->parts[i].bytes);
+		json_kstr(j, "source", m->parts[i].source);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	if (m->unaccounted == INT64_MIN)
+		json_knull(j, "unaccounted_bytes");
+	else
+		json_ki64(j, "unaccounted_bytes", m->unaccounted);
+}
+
+static void processes(struct json *j, const struct model *m)
+{
+	if (!m->process_count) {
+		json_knull(j, "processes");
+		return;
+	}
+	json_key(j, "processes");
+	json_array(j);
+	for (size_t i = 0; i < bounded(m->process_count); i++) {
+		const struct fact_process *p = m->processes[i];
+
+		json_object(j);
+		json_fact(j, "pid", p->pid);
+		json_kstr(j, "comm", p->comm);
+		json_kstr(j, "cmdline", p->cmdline);
+		json_kstr(j, "cgroup", p->cgroup);
+		json_fact(j, "heap_bytes", p->heap_bytes);
+		json_fact(j, "heap_first_bytes", p->heap_first_bytes);
+		json_fact(j, "file_bytes", p->file_bytes);
+		json_fact(j, "shmem_bytes", p->shmem_bytes);
+		json_fact(j, "swap_bytes", p->swap_bytes);
+		json_fact(j, "rss_bytes", p->rss_bytes);
+		json_knull(j, "vram_bytes");
+		if (p->oom_score_adj == INT64_MIN)
+			json_knull(j, "oom_score_adj");
+		else
+			json_ki64(j, "oom_score_adj", p->oom_score_adj);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+static void cgroup_figures(struct json *j, const struct fact_cgroup *f)
+{
+	static const struct {
+		const char *key;
+		size_t offset;
+	} rest[] = {
+		{"anon_bytes", offsetof(struct fact_cgroup, anon_bytes)},
+		{"file_bytes", offsetof(struct fact_cgroup, file_bytes)},
+		{"active_file_bytes", offsetof(struct fact_cgroup, active_file_bytes)},
+		{"shmem_bytes", offsetof(struct fact_cgroup, shmem_bytes)},
+		{"slab_bytes", offsetof(struct fact_cgroup, slab_bytes)},
+		{"swap_bytes", offsetof(struct fact_cgroup, swap_bytes)},
+		{"kernel_bytes", offsetof(struct fact_cgroup, kernel_bytes)},
+	};
+
+	for (size_t i = 0; i < sizeof(rest) / sizeof(*rest); i++) {
+		if (f)
+			json_fact(j, rest[i].key,
+				  *(const uint64_t *)((const char *)f + rest[i].offset));
+		else
+			json_knull(j, rest[i].key);
+	}
+}
+
+static void cgroups(struct json *j, const struct model *m)
+{
+	if (!m->cgroup_count) {
+		json_knull(j, "cgroups");
+		return;
+	}
+	json_key(j, "cgroups");
+	json_array(j);
+	for (size_t i = 0; i < bounded(m->cgroup_count); i++) {
+		const struct model_cgroup *g = &m->cgroups[i];
+
+		json_object(j);
+		json_kstr(j, "path", g->path);
+		json_kstr(j, "namespace", g->namespace);
+		json_kstr(j, "pod", g->pod);
+		json_kstr(j, "container", g->container);
+		json_kstr(j, "runtime", g->runtime);
+		json_kstr(j, "state", g->dying ? "dying" : "online");
+		json_fact(j, "usage_bytes", g->fact ? g->fact->usage_bytes : FACT_NONE);
+		json_fact(j, "limit_bytes", g->limit_bytes);
+		cgroup_figures(j, g->fact);
+		json_fact(j, "workingset_bytes", g->workingset_bytes);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+static void slabs(struct json *j, const struct model *m)
+{
+	if (!m->slab_count) {
+		json_knull(j, "slabs");
+		return;
+	}
+	json_key(j, "slabs");
+	json_array(j);
+	for (size_t i = 0; i < bounded(m->slab_count); i++) {
+		const struct fact_slab *s = m->slabs[i];
+
+		json_object(j);
+		json_kstr(j, "name", s->name);
+		json_fact(j, "bytes", s->bytes);
+		json_fact(j, "objects", s->objects);
+		json_fact(j, "active_objects", s->active_objects);
+		json_fact(j, "object_bytes", s->object_bytes);
+		json_flag(j, "reclaimable", s->reclaimable);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
+void json_memory(struct json *j, const struct report *r)
+{
+	const struct model *m = r->model;
+
+	if (m->memory_total == FACT_NONE && !m->part_count && !m->process_count &&
+	    !m->cgroup_count && !m->slab_count) {
+		json_knull(j, "memory");
+		return;
+	}
+	json_key(j, "memory");
+	json_object(j);
+	json_fact(j, "total_bytes", m->memory_total);
+	json_fact(j, "available_bytes", m->memory_available);
+	parts(j, m);
+	processes(j, m);
+	cgroups(j, m);
+	slabs(j, m);
+	json_knull(j, "heaps");
+	json_object_end(j);
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where every byte is: a picture of areas for the eye, and the same parts as a table.  In the
+ * picture the parts that hold files are one block, because a file that is cached may be mapped or
+ * not; the table keeps them apart.
+ */
+#include "page.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../capture/base/sbuf.h"
+#include "figures.h"
+#include "treemap.h"
+#include "visible.h"
+
+#define WIDTH 1120.0
+#define HEIGHT 440.0
+#define HEAD 22.0      /* of a block that shows what is inside it */
+#define CHILDREN 14    /* shown in one block */
+#define SMALLEST 0.004 /* of memory, to be drawn inside a block */
+
+static const struct look {
+	const char *id, *group, *link;
+} looks[] = {
+	{"free", "free", "#zones"},
+	{"heap", "heap", "#processes"},
+	{"file-mapped", "files", "#files"},
+	{"page-cache", "files", "#files"},
+	{"shared-memory", "shared", "#shared-memory"},
+	{"buffers", "files", "#files"},
+	{"swap-cache", "heap", "#counters"},
+	{"slab-reclaimable", "slab", "#slabs"},
+	{"slab-unreclaimable", "slab", "#slabs"},
+	{"vmalloc", "kernel", "#vmalloc"},
+	{"huge-pages", "huge", "#counters"},
+	{"cma", "huge", "#counters"},
+	{"balloon", "driver", "#counters"},
+	{"zram", "driver", "#counters"},
+	{"zswap", "driver", "#counters"},
+	{"dma-buf", "driver", "#counters"},
+	{"gpu", "driver", "#counters"},
+	{"network", "driver", "#counters"},
+	{"rdma", "driver", "#counters"},
+	{"arc", "driver", "#counters"},
+	{"driver-other", "driver", "#counters"},
+	{"reserved", "reserved", "#counters"},
+	{"kernel-image", "kernel", "#counters"},
+	{"unaccounted", "unaccounted", "#part-unaccounted"},
+};
+
+static struct look look(const char *id)
+{
+	for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++)
+		if (!strcmp(looks[i].id, id))
+			return looks[i];
+	return (struct look){id, "kernel", "#counters"};
+}
+
+/* ------------------------------------------------------------------ the picture's data */
+
+struct inner {
+	const char *name, *title;
+	double bytes;
+};
+struct block {
+	const char *label, *group, *link;
+	double bytes;
+	struct inner inner[CHILDREN];
+	size_t inner_count;
+};
+
+static int larger_block(const void *a, const void *b)
+{
+	const struct block *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return strcmp(x->label, y->label);
+}
+
+/* Largest first; what would not fit in the block is left out, for the areas must stay true. */
+static void put_inside(struct block *b, const char *name, const char *title, uint64_t bytes,
+		       double total)
+{
+	double used = 0;
+	size_t at = b->inner_count;
+
+	if (bytes == FACT_NONE || (double)bytes < total * SMALLEST || !name)
+		return;
+	for (size_t i = 0; i < b->inner_count; i++)
+		used += b->inner[i].bytes;
+	if (used + (double)bytes > b->bytes || b->inner_count == CHILDREN)
+		return;
+	while (at && b->inner[at - 1].bytes < (double)bytes) {
+		b->inner[at] = b->inner[at - 1];
+		at--;
+	}
+	b->inner[at] = (struct inner){name, title, (double)bytes};
+	b->inner_count++;
+}
+
+static const char *last_segment(const char *path)
+{
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	return slash && slash[1] ? slash + 1 : path;
+}
+
+static void look_inside(struct block *b, const char *id, const struct model *m)
+{
+	double total = (double)m->memory_total;
+
+	if (!strcmp(id, "heap"))
+		for (size_t i = 0; i < m->process_count && i < 64; i++)
+			put_inside(b, m->processes[i]->comm, m->processes[i]->cmdline,
+				   m->processes[i]->heap_bytes, total);
+	if (!strcmp(id, "page-cache"))
+		for (size_t i = 0, n = 0; i < m->file_count && n < 64; i++)
+			if (!m->files[i].shmem) {
+				n++;
+				put_inside(b, last_segment(m->files[i].path), m->files[i].path,
+					   m->files[i].cached_bytes, total);
+			}
+	if (!strcmp(id, "shared-memory"))
+		for (size_t i = 0; i < m->shm_directory_count && i < 64; i++)
+			put_inside(b, m->shm_directories[i].path, NULL, m->shm_directories[i].bytes,
+				   total);
+	if (!strncmp(id, "slab-", 5))
+		for (size_t i = 0; i < m->slab_count && i < 64; i++)
+			if (m->slabs[i]->reclaimable == !strcmp(id, "slab-reclaimable"))
+				put_inside(b, m->slabs[i]->name, NULL, m->slabs[i]->bytes, total);
+}
+
+static bool is_file_part(const char *id)
+{
+	return !strcmp(id, "page-cache") || !strcmp(id, "file-mapped") || !strcmp(id, "buffers");
+}
+
+/* From malloc; the blocks that are larger than nothing, largest first. */
+static struct block *make_blocks(const struct model *m, size_t *ret_count)
+{
+	struct block *blocks = calloc(m->part_count + 2, sizeof(*blocks));
+	double files = 0;
+	size_t n = 0;
+
+	if (!blocks)
+		return NULL;
+	for (size_t i = 0; i < m->part_count; i++) {
+		const struct memory_part *p = &m->parts[i];
+		struct look l = look(p->id);
+
+		if (is_file_part(p->id)) {
+			files += (double)p->bytes;
+		} else if (p->bytes) {
+			blocks[n] = (struct block){p->label,	     l.group, l.link,
+						   (double)p->bytes, {{0}},   0};
+			look_inside(&blocks[n++], p->id, m);
+		}
+	}
+	if (files > 0) {
+		blocks[n] = (struct block){"Files in memory", "files", "#files", files, {{0}}, 0};
+		look_inside(&blocks[n++], "page-cache", m);
+	}
+	if (m->unaccounted != INT64_MIN && m->unaccounted > 0)
+		blocks[n++] =
+			(struct block){"Unaccounted",	       "unaccounted", "#part-unaccounted",
+				       (double)m->unaccounted, {{0}},	      0};
+	qsort(blocks, n, sizeof(*blocks), larger_block);
+	*ret_count = n;
+	return blocks;
+}
+
+/* ------------------------------------------------------------------ drawing */
+
+static void box(struct tree *t, xmlNodePtr parent, const char *class_name, struct rect r)
+{
+	xmlNodePtr n = tree_add(t, parent, "rect", class_name);
+
+	tree_attrf(t, n, "x", "%.1f", r.x);
+	tree_attrf(t, n, "y", "%.1f", r.y);
+	tree_attrf(t, n, "width", "%.1f", fmax(0, r.w));
+	tree_attrf(t, n, "height", "%.1f", fmax(0, r.h));
+}
+
+/* What fits in this width, cut between characters. */
+static void label(struct tree *t, xmlNodePtr parent, const char *class_name, double x, double y,
+		  double width, const char *text)
+{
+	size_t fits = width > 0 ? (size_t)(width / 7.0) : 0, chars = 0, len = 0;
+	char *visible = visible_dup(text), *cut = NULL;
+	xmlNodePtr n;
+
+	if (!visible) {
+		t->error = -ENOMEM;
+		return;
+	}
+	while (visible[len] && chars < fits) {
+		len += (size_t)utf8_len((const unsigned char *)visible + len,
+					strnlen(visible + len, 4));
+		chars++;
+	}
+	if (visible[len] && chars < 4) {
+		free(visible);
+		return;
+	}
+	n = tree_add(t, parent, "text", class_name);
+	tree_attrf(t, n, "x", "%.1f", x);
+	tree_attrf(t, n, "y", "%.1f", y);
+	if (visible[len]) {
+		while (len && ((unsigned char)visible[len] & 0xc0) == 0x80)
+			len--;
+		do
+			len--;
+		while (len && ((unsigned char)visible[len] & 0xc0) == 0x80);
+		visible[len] = '\0';
+		if (asprintf(&cut, "%s\xe2\x80\xa6", visible) < 0) {
+			cut = NULL;
+			t->error = -ENOMEM;
+		}
+	}
+	tree_text(t, n, cut ? cut : visible);
+	free(cut);
+	free(visible);
+}
+
+static void draw_inner(struct tree *t, xmlNodePtr parent, const struct inner *in, struct rect r)
+{
+	xmlNodePtr g = tree_add(t, parent, "g", "inner");
+	char size[FIGURE];
+
+	figure_bytes(in->bytes, size);
+	tree_textf(t, tree_add(t, g, "title", NULL), "%s: %s",
+		   in->title && *in->title ? in->title : in->name, size);
+	box(t, g, NULL, (struct rect){r.x + 1, r.y + 1, r.w - 2, r.h - 2});
+	if (r.h >= 20)
+		label(t, g, NULL, r.x + 7, r.y + 16, r.w - 12, in->name);
+	if (r.h >= 38)
+		label(t, g, "size", r.x + 7, r.y + 32, r.w - 12, size);
+}
+
+static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, struct rect r,
+		       double total)
+{
+	xmlNodePtr a = tree_add(t, svg, "a", NULL), g;
+	double values[CHILDREN + 1], rest = b->bytes;
+	struct rect rects[CHILDREN + 1];
+	char class_name[48], text[128], size[FIGURE], share[FIGURE];
+	size_t n = b->inner_count, at;
+
+	snprintf(class_name, sizeof(class_name), "block g-%s", b->group);
+	tree_attr(t, a, "href", b->link);
+	g = tree_add(t, a, "g", class_name);
+	figure_bytes(b->bytes, size);
+	snprintf(text, sizeof(text), "%s: %s, %s", b->label, size,
+		 figure_share(b->bytes / total * 100, share));
+	tree_text(t, tree_add(t, g, "title", NULL), text);
+	r = (struct rect){r.x + 1.5, r.y + 1.5, r.w - 3, r.h - 3};
+	box(t, g, "ground", r);
+	if (r.h < 22 || r.w < 30)
+		return;
+	snprintf(text, sizeof(text), "%s  %s", b->label, size);
+	if ((double)strlen(text) * 7.0 > r.w - 14) {
+		label(t, g, "head", r.x + 7, r.y + 16, r.w - 12, b->label);
+		if (r.h >= 38 && (!n || r.h >= 90))
+			label(t, g, "size", r.x + 7, r.y + 32, r.w - 12, size);
+	} else {
+		label(t, g, "head", r.x + 7, r.y + 16, r.w - 12, text);
+	}
+	if (!n || r.h < 60 || r.w < 70)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		values[i] = b->inner[i].bytes;
+		rest -= values[i];
+	}
+	/* the rest takes its place by size, so that the squares stay squares */
+	for (at = n; at && values[at - 1] < rest; at--)
+		values[at] = values[at - 1];
+	values[at] = fmax(rest, 0);
+	double used = (double)strlen(text) * 7.0 > r.w - 14 ? HEAD + 16 : HEAD;
+
+	treemap(values, n + (rest > 0), (struct rect){r.x + 2, r.y + used, r.w - 4, r.h - used - 2},
+		rects);
+	for (size_t i = 0; i < n; i++)
+		draw_inner(t, g, &b->inner[i], rects[i < at || rest <= 0 ? i : i + 1]);
+}
+
+static void picture(struct tree *t, xmlNodePtr figure, const struct model *m)
+{
+	size_t n = 0;
+	struct block *blocks = make_blocks(m, &n);
+	struct rect *rects = calloc(n + 1, sizeof(*rects));
+	double *values = calloc(n + 1, sizeof(*values));
+	xmlNodePtr svg;
+
+	if (!blocks || !rects || !values) {
+		t->error = -ENOMEM;
+		goto out;
+	}
+	for (size_t i = 0; i < n; i++)
+		values[i] = blocks[i].bytes;
+	treemap(values, n, (struct rect){0, 0, WIDTH, HEIGHT}, rects);
+	svg = tree_add(t, figure, "svg", "picture");
+	tree_attrf(t, svg, "viewBox", "0 0 %.0f %.0f", WIDTH, HEIGHT);
+	tree_attr(t, svg, "role", "group");
+	tree_attr(t, svg, "aria-label", "Memory by what holds it; areas are proportional to bytes");
+	for (size_t i = 0; i < n; i++)
+		draw_block(t, svg, &blocks[i], rects[i], (double)m->memory_total);
+out:
+	free(values);
+	free(rects);
+	free(blocks);
+}
+
+/* ------------------------------------------------------------------ the table of parts */
+
+static void row(struct tree *t, xmlNodePtr body, const char *id, const char *name, double bytes,
+		double total, const char *source)
+{
+	struct look l = look(id);
+	xmlNodePtr tr = tree_add(t, body, "tr", NULL), th, td, svg, rect;
+	char text[FIGURE], class_name[48];
+
+	tree_attrf(t, tr, "id", "part-%s", id);
+	th = tree_add(t, tr, "th", NULL);
+	tree_attr(t, th, "scope", "row");
+	snprintf(class_name, sizeof(class_name), "swatch g-%s", l.group);
+	svg = tree_add(t, th, "svg", class_name);
+	tree_attr(t, svg, "viewBox", "0 0 10 10");
+	tree_attr(t, svg, "aria-hidden", "true");
+	box(t, svg, "ground", (struct rect){0, 0, 10, 10});
+	if (strcmp(id, "unaccounted"))
+		tree_attr(t, tree_say(t, th, "a", NULL, name), "href", l.link);
+	else
+		tree_text(t, th, name);
+	td = tree_add(t, tr, "td", "n");
+	tree_attrf(t, td, "title", "%.0f bytes", bytes);
+	tree_text(t, td, figure_bytes(bytes, text));
+	tree_say(t, tr, "td", "n", figure_share(bytes / total * 100, text));
+	td = tree_add(t, tr, "td", "share-bar");
+	snprintf(class_name, sizeof(class_name), "bar g-%s", l.group);
+	svg = tree_add(t, td, "svg", class_name);
+	tree_attr(t, svg, "viewBox", "0 0 100 4");
+	tree_attr(t, svg, "preserveAspectRatio", "none");
+	tree_attr(t, svg, "aria-hidden", "true");
+	rect = tree_add(t, svg, "rect", "ground");
+	tree_attrf(t, rect, "width", "%.1f", fmin(100, fmax(0, bytes / total * 100)));
+	tree_attr(t, rect, "height", "4");
+	tree_say(t, tr, "td", "source", source ? source : "\xe2\x80\x93");
+}
+
+static int larger_part(const void *a, const void *b)
+{
+	const struct memory_part *x = *(const struct memory_part *const *)a;
+	const struct memory_part *y = *(const struct memory_part *const *)b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return x < y ? -1 : x > y;
+}
+
+static void parts_table(struct tree *t, xmlNodePtr section, const struct model *m)
+{
+	const struct memory_part **parts = calloc(m->part_count + 1, sizeof(*parts));
+	static const char *const titles[] = {"Part", "Bytes", "Share", "", "Measured from"};
+	xmlNodePtr table, tr, body, zeros = NULL, div;
+	double total = (double)m->memory_total;
+
+	if (!parts) {
+		t->error = -ENOMEM;
+		return;
+	}
+	for (size_t i = 0; i < m->part_count; i++)
+		parts[i] = &m->parts[i];
+	qsort(parts, m->part_count, sizeof(*parts), larger_part);
+	div = tree_add(t, section, "div", "scroll");
+	table = tree_add(t, div, "table", "parts");
+	tree_say(t, table, "caption", NULL, "All of MemTotal, each byte in one part");
+	tr = tree_add(t, tree_add(t, table, "thead", NULL), "tr", NULL);
+	for (size_t i = 0; i < sizeof(titles) / sizeof(*titles); i++) {
+		xmlNodePtr th;
+
+		if (!*titles[i]) {
+			tree_attr(t, tree_say(t, tr, "td", NULL, " "), "aria-hidden", "true");
+			continue;
+		}
+		th = tree_say(t, tr, "th", i == 1 || i == 2 ? "n" : NULL, titles[i]);
+		tree_attr(t, th, "scope", "col");
+	}
+	body = tree_add(t, table, "tbody", NULL);
+	for (size_t i = 0; i < m->part_count; i++)
+		if (parts[i]->bytes)
+			row(t, body, parts[i]->id, parts[i]->label, (double)parts[i]->bytes, total,
+			    parts[i]->source);
+	if (m->unaccounted != INT64_MIN)
+		row(t, body, "unaccounted", "Unaccounted", (double)m->unaccounted, total,
+		    m->unaccounted < 0 ? "total less the parts; below zero: two parts overlap"
+				       : "total less the parts: nobody says what it is");
+	for (size_t i = 0; i < m->part_count; i++) {
+		if (parts[i]->bytes)
+			continue;
+		if (!zeros) {
+			zeros = tree_add(t, section, "p", "note");
+			tree_text(t, zeros, "Measured, and zero: ");
+		} else {
+			tree_text(t, zeros, ", ");
+		}
+		tree_attrf(t, tree_say(t, zeros, "span", NULL, parts[i]->label), "id", "part-%s",
+			   parts[i]->id);
+	}
+	if (zeros)
+		tree_text(t, zeros, ".");
+	free(parts);
+}
+
+void page_memory(struct tree *t, xmlNodePtr section, const struct report *r)
+{
+	const struct model *m = r->model;
+
+	if (m->memory_total == FACT_NONE || !m->memory_total || !m->part_count) {
+		tree_say(t, section, "p", "absent", "Not captured.");
+		return;
+	}
+	picture(t, tree_add(t, section, "figure", "panorama"), m);
+	parts_table(t, section, m);
+}

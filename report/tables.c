@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int table_open(struct table *ret, const char *id, const struct report *r)
+{
+	static const struct table_def *const groups[] = {tables_cache, tables_memory, tables_raw};
+
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++)
+		for (const struct table_def *d = groups[i]; d->id; d++)
+			if (!strcmp(d->id, id)) {
+				*ret = (struct table){
+					.id = d->id, .report = r, .sorted = -1, .none = "None."};
+				return d->open(ret);
+			}
+	return -ENOENT;
+}
+
+void table_close(struct table *t)
+{
+	free(t->owned);
+	t->owned = NULL;
+}

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Rankings of who holds memory: cgroups, processes, slabs. */
+#include "tables.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------ cgroups */
+
+static const struct column cgroup_columns[] = {
+	{"Container or cgroup", CELL_PATH, false,
+	 "What people call it; below it, the cgroup's path"},
+	{"State", CELL_STATE, false, "dying: removed, but memory is still charged to it"},
+	{"Usage", CELL_BYTES, true, "All memory charged to it and to the groups below it"},
+	{"Limit", CELL_BYTES, false,
+	 "The tightest of its own and its ancestors'; – when there is none"},
+	{"Of limit", CELL_SHARE, false, NULL},
+	{"Working set", CELL_BYTES, false,
+	 "Usage without inactive file pages, as the kubelet counts"},
+	{"Heap", CELL_BYTES, false, "Anonymous memory"},
+	{"File", CELL_BYTES, false, "Page cache, shared memory included"},
+	{"Active file", CELL_BYTES, false, NULL},
+	{"Shared", CELL_BYTES, false, "tmpfs, System V and anonymous shared memory"},
+	{"Slab", CELL_BYTES, false, "Kernel objects charged to it"},
+};
+
+static void cgroup_cell(const struct table *t, size_t row, size_t column, struct cell *c)
+{
+	const struct model_cgroup *g = &t->report->model->cgroups[row];
+	const struct fact_cgroup *f = g->fact;
+
+	switch (column) {
+	case 0:
+		c->text = g->name ? g->name : g->path;
+		c->sub = g->path && c->text && strcmp(g->path, c->text) ? g->path : NULL;
+		return;
+	case 1:
+		c->text = g->dying ? "dying" : "online";
+		return;
+	case 3:
+		c->value = measured(g->limit_bytes);
+		return;
+	case 5:
+		c->value = measured(g->workingset_bytes);
+		return;
+	default:
+		break;
+	}
+	if (!f) { /* known from the page cache only */
+		if (column == 7)
+			cell_estimate(c, g->cached);
+		return;
+	}
+	switch (column) {
+	case 2:
+		c->value = measured(f->usage_bytes);
+		break;
+	case 4:
+		if (g->limit_bytes && g->limit_bytes != FACT_NONE)
+			c->value = measured(f->usage_bytes) / (double)g->limit_bytes * 100;
+		break;
+	case 6:
+		c->value = measured(f->anon_bytes);
+		break;
+	case 7:
+		c->value = measured(f->file_bytes);
+		break;
+	case 8:
+		c->value = measured(f->active_file_bytes);
+		break;
+	case 9:
+		c->value = measured(f->shmem_bytes);
+		break;
+	default:
+		c->value = measured(f->slab_bytes);
+	}
+}
+
+static int cgroups_open(struct table *t)
+{
+	const struct model *m = t->report->model;
+
+	TABLE_COLUMNS_OF(t, cgroup_columns);
+	t->caption = "Containers and cgroups by memory usage";
+	t->sorted = 2;
+	t->rows = m->cgroup_count;
+	t->captured = m->cgroup_count > 0;
+	t->cell = cgroup_cell;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ processes */
+
+static const struct column process_columns[] = {
+	{"Process", CELL_PATH, false, "Name; below it, its command line"},
+	{"PID", CELL_COUNT, false, NULL},
+	{"Cgroup", CELL_TEXT, false, "Of the memory hierarchy"},
+	{"Heap", CELL_BYTES, true, "Anonymous resident memory (RssAnon)"},
+	{"Grown", CELL_CHANGE, false, "Change of the heap over the window"},
+	{"File", CELL_BYTES, false, "Mapped files that are resident (RssFile)"},
+	{"Shared", CELL_BYTES, false, "Shared memory that is resident (RssShmem)"},
+	{"Swap", CELL_BYTES, false, "Swapped out; not part of resident memory"},
+	{"Resident", CELL_BYTES, false, "RssAnon + RssFile + RssShmem"},
+	{"oom_score_adj", CELL_COUNT, false, "From −1000 (never killed) to 1000 (first)"},
+};
+
+static void process_cell(const struct table *t, size_t row, size_t column, struct cell *c)
+{
+	const struct fact_process *p = t->report->model->processes[row];
+
+	switch (column) {
+	case 0:
+		c->text = p->comm ? p->comm : "?";
+		c->sub = p->cmdline && *p->cmdline ? p->cmdline : NULL;
+		break;
+	case 1:
+		c->value = measured(p->pid);
+		break;
+	case 2:
+		c->text = p->cgroup;
+		break;
+	case 3:
+		c->value = measured(p->heap_bytes);
+		break;
+	case 4:
+		c->value = measured(p->heap_bytes) - measured(p->heap_first_bytes);
+		break;
+	case 5:
+		c->value = measured(p->file_bytes);
+		break;
+	case 6:
+		c->value = measured(p->shmem_bytes);
+		break;
+	case 7:
+		c->value = measured(p->swap_bytes);
+		break;
+	case 8:
+		c->value = measured(p->rss_bytes);
+		break;
+	default:
+		if (p->oom_score_adj != INT64_MIN)
+			c->value = (double)p->oom_score_adj;
+	}
+}
+
+static int processes_open(struct table *t)
+{
+	const struct model *m = t->report->model;
+
+	TABLE_COLUMNS_OF(t, process_columns);
+	t->caption = "Processes by heap and swap";
+	t->rows = m->process_count;
+	t->captured = m->process_count > 0;
+	t->cell = process_cell;
+	return 0;
+}
+
+/* ------------------------------------------------------------------ slabs */
+
+static const struct column slab_columns[] = {
+	{"Slab cache", CELL_PATH, false, NULL},
+	{"Reclaimable", CELL_STATE, false, "Whether the kernel can give it back under pressure"},
+	{"Objects", CELL_COUNT, false, "Allocated"},
+	{"In use", CELL_SHARE, false, "Active objects of those allocated"},
+	{"Object size", CELL_BYTES, false, NULL},
+	{"Bytes", CELL_BYTES, true, "Pages held"},
+	{"Grown", CELL_CHANGE, false, "Change over the window"},
+};
+
+static void slab_cell(const struct table *t, size_t row, size_t column, struct cell *c)
+{
+	const struct fact_slab *s = t->report->model->slabs[row];
+
+	switch (column) {
+	case 0:
+		c->text = s->name;
+		break;
+	case 1:
+		c->text = s->reclaimable == FACT_NONE ? NULL : s->reclaimable ? "yes" : "no";
+		break;
+	case 2:
+		c->value = measured(s->objects);
+		break;
+	case 3:
+		if (s->objects)
+			c->value = measured(s->active_objects) / measured(s->objects) * 100;
+		break;
+	case 4:
+		c->value = measured(s->object_bytes);
+		break;
+	case 5:
+		c->value = measured(s->bytes);
+		break;
+	default:
+		c->value = measured(s->bytes) - measured(s->bytes_first);
+	}
+}
+
+static int slabs_open(struct table *t)
+{
+	const struct model *m = t->report->model;
+
+	TABLE_COLUMNS_OF(t, slab_columns);
+	t->caption = "Slab caches by bytes";
+	t->sorted = 5;
+	t->rows = m->slab_count;
+	t->captured = m->slab_count > 0;
+	t->cell = slab_cell;
+	return 0;
+}
+
+const struct table_def tables_memory[] = {
+	{"cgroups", cgroups_open},
+	{"processes", processes_open},
+	{"slabs", slabs_open},
+	{0},
+};
