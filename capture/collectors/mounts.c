@@ -59,7 +59,7 @@ static int namespace_of(const struct sysroot *r, const char *pid, uint64_t *ret)
 	if (n < 0)
 		return -errno;
 	text[n] = 0;
-	if (n < 8 || strncmp(text, "mnt:[", 5) || text[n - 1] != ']')
+	if (n < 7 || strncmp(text, "mnt:[", 5) || text[n - 1] != ']')
 		return -EINVAL;
 	text[n - 1] = 0;
 	return parse_u64(text + 5, ret);
