@@ -504,9 +504,15 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 	uint64_t start = scan_thread_cpu();
 	int r;
 
-	r = scan_resolve_files(s, sink, e);
+	r = sink->table(sink->ctx, SCAN_FILES);
+	if (r == 0)
+		r = scan_resolve_files(s, sink, e);
+	if (r == 0)
+		r = sink->table(sink->ctx, SCAN_CGROUPS);
 	if (r == 0)
 		r = scan_resolve_cgroups(s, sink, e);
+	if (r == 0)
+		r = sink->table(sink->ctx, SCAN_SAMPLES);
 	for (uint32_t i = 0; r >= 0 && i <= s->tables.sample_mask; i++) {
 		if (s->tables.samples[i].key)
 			r = emit_sample(s, &s->tables.samples[i], sink);

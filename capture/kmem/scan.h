@@ -71,8 +71,12 @@ struct scan_cgroup {
 	bool truncated;
 };
 
-/* Called once per row; a negative return stops and is returned. */
+enum scan_table { SCAN_FILES, SCAN_CGROUPS, SCAN_SAMPLES };
+
+/* table: before the first row of each, also of an empty one; then once per row.  A negative return
+ * stops and is returned. */
 struct scan_sink {
+	int (*table)(void *ctx, enum scan_table t);
 	int (*file)(void *ctx, const struct scan_file *f);
 	int (*sample)(void *ctx, uint32_t file, uint32_t cgroup, unsigned state, uint64_t pages);
 	int (*cgroup)(void *ctx, const struct scan_cgroup *c);

@@ -153,7 +153,7 @@ static int base_from_one_page(struct kmem_source *s, const struct kmem_layout *l
 			      const struct sysroot *root, uint64_t task, uint64_t *ret)
 {
 	_cleanup_fd_ int fd = memfd_create("ossnap", MFD_CLOEXEC);
-	uint64_t page, frame, again;
+	uint64_t page = 0, frame = 0, again = 0;
 	volatile char *p;
 	int r;
 

@@ -8,8 +8,6 @@
 #define FIRST_CAP 1024u
 #define DROPPED_BITS (1u << 20)
 #define CGROUP_MAX (1u << 16)
-/* Kept free in the sample table, so that dropped files always find a counter. */
-#define SAMPLE_RESERVE 4096u
 
 static uint64_t hash64(uint64_t v)
 {
@@ -197,7 +195,8 @@ uint64_t *tables_sample(struct scan_tables *t, uint32_t file, uint32_t cgroup, u
 		return &s->pages;
 	if (t->sample_count * 4ULL >= (t->sample_mask + 1) * 3ULL && grow_samples(t))
 		s = sample_slot(t->samples, t->sample_mask, key);
-	if (t->sample_count + SAMPLE_RESERVE > t->sample_mask) {
+	/* The last eighth is kept free, so that dropped files always find a counter. */
+	if (t->sample_count >= t->sample_mask - t->sample_mask / 8) {
 		if (file != TABLE_NONE) {
 			tables_file_dropped(t, t->files[file].mapping);
 			return tables_sample(t, TABLE_NONE, cgroup, state);
