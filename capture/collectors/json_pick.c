@@ -36,7 +36,7 @@ static void set_key(struct pick *p, const char *key, size_t len)
 	p->len = base;
 	if (p->overlong)
 		return;
-	if (base)
+	if (p->depth > 1)
 		p->keys[p->len++] = '\n';
 	memcpy(p->keys + p->len, key, len);
 	p->len += len;

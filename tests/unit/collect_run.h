@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../capture/base/cleanup.h"
 #include "../../capture/base/clock.h"
 #include "../../capture/bundle/reader.h"
 #include "../../capture/collect.h"
