@@ -237,9 +237,14 @@ void say_collector(struct say *s, const struct collector_result *r, uint64_t byt
 		json_send(s, &j, &b);
 		return;
 	}
-	say(s, fine ? SAY_INFO : SAY_PROBLEM, "%s: %s%s%s (%.2f s, %s)", r->name, status,
-	    r->reason[0] ? ": " : "", r->reason, (r->end_ms - r->start_ms) / 1e3,
-	    format_size(bytes, size));
+	enum say_level level = r->status == COLLECTOR_SKIPPED ? SAY_DETAIL
+			       : fine			      ? SAY_INFO
+							      : SAY_PROBLEM;
+	if (r->end_ms > 0)
+		say(s, level, "%s: %s%s%s (%.2f s, %s)", r->name, status, r->reason[0] ? ": " : "",
+		    r->reason, (r->end_ms - r->start_ms) / 1e3, format_size(bytes, size));
+	else
+		say(s, level, "%s: %s: %s", r->name, status, r->reason);
 }
 
 void say_end(struct say *s, const char *path, uint64_t bytes, bool complete, int exit_code)

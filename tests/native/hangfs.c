@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A FUSE file system that never answers: /dev/fuse is opened and mounted at DIR, INIT is answered,
- * nothing else ever is.  Prints "ready" once mounted; unmounts (which releases everybody who hangs)
- * when its stdin ends.
+ * every other request is taken and left without an answer: who waits for one survives SIGKILL.
+ * Prints "ready" once mounted; when its stdin ends it goes, which releases everybody who hangs.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,9 +34,26 @@ static int answer_init(int fuse)
 	return write(fuse, &out, sizeof(out)) == sizeof(out) ? 0 : -1;
 }
 
+/* A request that has been read counts as sent: the kernel then waits for its answer for ever. */
+static void swallow(int fuse)
+{
+	static char request[1 << 17];
+
+	for (;;) {
+		struct pollfd p[2] = {{.fd = 0, .events = POLLIN}, {.fd = fuse, .events = POLLIN}};
+
+		if (poll(p, 2, -1) < 0)
+			continue;
+		if (p[0].revents && read(0, request, sizeof(request)) <= 0)
+			return;
+		if (p[1].revents && read(fuse, request, sizeof(request)) < 0 && errno == ENODEV)
+			return;
+	}
+}
+
 int main(int argc, char **argv)
 {
-	char options[128], byte;
+	char options[128];
 	int fuse;
 
 	if (argc != 2) {
@@ -60,8 +77,7 @@ int main(int argc, char **argv)
 	}
 	puts("ready");
 	fflush(stdout);
-	while (read(0, &byte, 1) > 0)
-		;
+	swallow(fuse);
 	close(fuse); /* aborts the connection: everybody gets ENOTCONN */
 	umount2(argv[1], MNT_DETACH);
 	return 0;

@@ -159,24 +159,24 @@ static int partial(struct collect *c)
 	return emit_text(c, "raw/partial", "half\n");
 }
 
-#define ROW(row_name, ...)                                                                         \
+#define ROW(row_name, share, ...)                                                                  \
 	static const struct collector collector_##row_name = {.name = #row_name,                   \
 							      .summary = "a test",                 \
 							      .needs = "nothing",                  \
-							      .memory_share = 10,                  \
+							      .memory_share = (share),             \
 							      __VA_ARGS__}
-ROW(quick, .probe = probe_ok, .start = quick);
-ROW(both, .probe = probe_ok, .timed = true, .start = both_ends, .write = both_ends);
-ROW(hang, .probe = probe_ok, .start = hang);
-ROW(hangprobe, .probe = probe_hang, .start = quick);
-ROW(denied, .probe = probe_denied, .start = quick);
-ROW(crash, .probe = probe_ok, .start = crash);
-ROW(burn, .probe = probe_ok, .timed = true, .start = burn);
-ROW(spin, .probe = probe_ok, .start = spin);
-ROW(hungry, .probe = probe_ok, .start = hungry);
-ROW(big, .probe = probe_ok, .start = big);
-ROW(fails, .probe = probe_ok, .start = fails);
-ROW(partial, .probe = probe_ok, .start = partial);
+ROW(quick, 10, .probe = probe_ok, .start = quick);
+ROW(both, 10, .probe = probe_ok, .timed = true, .start = both_ends, .write = both_ends);
+ROW(hang, 10, .probe = probe_ok, .start = hang);
+ROW(hangprobe, 10, .probe = probe_hang, .start = quick);
+ROW(denied, 10, .probe = probe_denied, .start = quick);
+ROW(crash, 10, .probe = probe_ok, .start = crash);
+ROW(burn, 10, .probe = probe_ok, .timed = true, .start = burn);
+ROW(spin, 10, .probe = probe_ok, .start = spin);
+ROW(hungry, 90, .probe = probe_ok, .start = hungry);
+ROW(big, 10, .probe = probe_ok, .start = big);
+ROW(fails, 10, .probe = probe_ok, .start = fails);
+ROW(partial, 10, .probe = probe_ok, .start = partial);
 
 static const struct collector *const table[] = {
 	&collector_quick,
