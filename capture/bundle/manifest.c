@@ -98,6 +98,12 @@ static void put_words(struct json *j, const char *key, const char *s, size_t cap
 	json_array_end(j);
 }
 
+/* The reader takes what fits a signed number. */
+static void put_u64(struct json *j, const char *key, uint64_t v)
+{
+	json_ku64(j, key, v > INT64_MAX ? INT64_MAX : v);
+}
+
 static void put_ns(struct json *j, const char *key, uint64_t ns)
 {
 	char text[24];
@@ -134,17 +140,17 @@ static void put_plan(struct json *j, const struct capture_head *h)
 	json_object_end(j);
 
 	open_object(j, "limits");
-	json_ku64(j, "max_size", h->max_size);
+	put_u64(j, "max_size", h->max_size);
 	json_kf64(j, "max_cpu", h->max_cpu);
-	json_ku64(j, "max_memory", h->max_memory);
-	json_ku64(j, "min_free", h->min_free);
+	put_u64(j, "max_memory", h->max_memory);
+	put_u64(j, "min_free", h->min_free);
 	json_object_end(j);
 }
 
 static void put_host(struct json *j, const struct capture_head *h)
 {
 	open_object(j, "privilege");
-	json_ku64(j, "euid", h->euid);
+	put_u64(j, "euid", h->euid);
 	PUT_TEXT(j, "capabilities", h->capabilities);
 	PUT_TEXT(j, "lockdown", h->lockdown);
 	json_object_end(j);
@@ -154,8 +160,8 @@ static void put_host(struct json *j, const struct capture_head *h)
 	PUT_TEXT(j, "kernel", h->kernel);
 	PUT_TEXT(j, "os", h->os);
 	PUT_TEXT(j, "arch", h->arch);
-	json_ku64(j, "cpus", h->cpus);
-	json_ku64(j, "page_size", h->page_size);
+	put_u64(j, "cpus", h->cpus);
+	put_u64(j, "page_size", h->page_size);
 	PUT_OPTIONAL(j, "btf_id", h->btf_id);
 	json_kbool(j, "container", h->container);
 	json_object_end(j);
@@ -188,18 +194,18 @@ static void put_collector(struct json *j, const struct collector_result *c)
 	json_object(j);
 	PUT_TEXT(j, "name", c->name);
 	json_kstr(j, "status", collector_status_name(c->status));
-	json_ku64(j, "errno", c->no > 0 ? (uint64_t)c->no : 0);
+	put_u64(j, "errno", c->no > 0 ? (uint64_t)c->no : 0);
 	PUT_TEXT(j, "reason", c->reason);
 	json_kf64(j, "start_ms", c->start_ms);
 	json_kf64(j, "end_ms", c->end_ms);
 	json_kf64(j, "cpu_s", c->cpu_s);
-	json_ku64(j, "max_rss_bytes", c->max_rss_bytes);
-	json_ku64(j, "dropped", c->dropped);
+	put_u64(j, "max_rss_bytes", c->max_rss_bytes);
+	put_u64(j, "dropped", c->dropped);
 	open_array(j, "loss");
 	for (size_t i = 0; i < c->loss_count && i < MANIFEST_MAX_LOSS; i++) {
 		json_object(j);
 		PUT_TEXT(j, "cause", c->loss[i].cause);
-		json_ku64(j, "count", c->loss[i].count);
+		put_u64(j, "count", c->loss[i].count);
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -212,7 +218,7 @@ static void put_collector(struct json *j, const struct collector_result *c)
 	}
 	json_array_end(j);
 	if (c->abandoned_pid > 0)
-		json_ku64(j, "abandoned_pid", (uint64_t)c->abandoned_pid);
+		put_u64(j, "abandoned_pid", (uint64_t)c->abandoned_pid);
 	else
 		json_knull(j, "abandoned_pid");
 	json_object_end(j);
@@ -229,7 +235,7 @@ static void put_member(struct json *j, const struct bundle_member *m)
 	}
 	json_object(j);
 	PUT_TEXT(j, "name", m->name);
-	json_ku64(j, "size", m->size);
+	put_u64(j, "size", m->size);
 	json_kstr(j, "sha256", sha);
 	json_kbool(j, "truncated", m->truncated);
 	json_object_end(j);
@@ -240,8 +246,8 @@ static void put_observer(struct json *j, const struct capture_manifest *m)
 	open_object(j, "observer");
 	json_kf64(j, "cpu_s", m->observer_cpu_s);
 	json_kf64(j, "wall_s", m->observer_wall_s);
-	json_ku64(j, "max_rss_bytes", m->observer_max_rss_bytes);
-	json_ku64(j, "bytes_written", m->bytes_written);
+	put_u64(j, "max_rss_bytes", m->observer_max_rss_bytes);
+	put_u64(j, "bytes_written", m->bytes_written);
 	json_object_end(j);
 }
 
@@ -266,7 +272,7 @@ void capture_manifest_write(struct json *j, const struct capture_manifest *m,
 		json_object(j);
 		PUT_TEXT(j, "kind", m->redacted[i].kind);
 		PUT_TEXT(j, "where", m->redacted[i].where);
-		json_ku64(j, "count", m->redacted[i].count);
+		put_u64(j, "count", m->redacted[i].count);
 		json_object_end(j);
 	}
 	json_array_end(j);
