@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ground truth of the guest, from the kernel's own system calls: static, needs nothing.
+ *
+ *   truth hold READY DELETED BYTES MEMFD BYTES SHM-BYTES   keep what has no name alive; READY gets
+ *                                                          the truth of the shared memory
+ *   truth show NAME STATE FSPATH PATH                      one row about a file
+ *
+ * A row: name, state and path that are expected, device, inode, bytes, pages in the page cache.
+ */
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static size_t resident(void *map, size_t bytes)
+{
+	size_t pages = (bytes + 4095) / 4096, n = 0;
+	unsigned char *in = calloc(pages + 1, 1);
+
+	if (!in || mincore(map, bytes, in) < 0)
+		die("mincore");
+	for (size_t i = 0; i < pages; i++)
+		n += in[i] & 1;
+	free(in);
+	return n;
+}
+
+static void show(const char *name, const char *state, const char *fspath, const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	struct stat st;
+	size_t pages = 0;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		die(path);
+	if (st.st_size) {
+		void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+
+		if (map == MAP_FAILED)
+			die(path);
+		pages = resident(map, (size_t)st.st_size);
+	}
+	printf("%s\t%s\t%s\t%u:%u\t%llu\t%llu\t%zu\n", name, state, fspath, major(st.st_dev),
+	       minor(st.st_dev), (unsigned long long)st.st_ino, (unsigned long long)st.st_size,
+	       pages);
+}
+
+static void fill(int fd, size_t bytes)
+{
+	char block[4096];
+
+	memset(block, 'x', sizeof(block));
+	while (bytes) {
+		size_t n = bytes < sizeof(block) ? bytes : sizeof(block);
+
+		if (write(fd, block, n) != (ssize_t)n)
+			die("write");
+		bytes -= n;
+	}
+}
+
+/* Our own line of /proc/self/maps: device and inode of the segment. */
+static void shm_row(FILE *out, void *map, size_t bytes)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	char line[512];
+
+	if (!maps)
+		die("/proc/self/maps");
+	while (fgets(line, sizeof(line), maps)) {
+		unsigned long start, ino;
+		unsigned maj, min;
+
+		if (sscanf(line, "%lx-%*x %*s %*x %x:%x %lu", &start, &maj, &min, &ino) == 4 &&
+		    start == (unsigned long)(uintptr_t)map)
+			fprintf(out, "sysv-shm\tunnamed\tSYSV\t%u:%u\t%lu\t%zu\t%zu\n", maj, min,
+				ino, bytes, resident(map, bytes));
+	}
+	fclose(maps);
+}
+
+static void hold(char **argv)
+{
+	size_t shm_bytes = strtoul(argv[5], NULL, 10);
+	int deleted = open(argv[1], O_RDWR | O_CREAT | O_EXCL, 0600);
+	int memfd = memfd_create(argv[3], 0);
+	int id = shmget(IPC_PRIVATE, shm_bytes, IPC_CREAT | 0600);
+	void *map;
+	FILE *ready;
+	char partial[256];
+
+	if (deleted < 0 || memfd < 0 || id < 0)
+		die("hold");
+	fill(deleted, strtoul(argv[2], NULL, 10));
+	if (unlink(argv[1]) < 0)
+		die(argv[1]);
+	fill(memfd, strtoul(argv[4], NULL, 10));
+	map = shmat(id, NULL, 0);
+	if (map == (void *)-1)
+		die("shmat");
+	memset(map, 'x', shm_bytes);
+	/* Where show finds them: fixed descriptors. */
+	if (dup2(deleted, 20) < 0 || dup2(memfd, 21) < 0)
+		die("dup2");
+	snprintf(partial, sizeof(partial), "%s.partial", argv[0]);
+	ready = fopen(partial, "w");
+	if (!ready)
+		die(partial);
+	shm_row(ready, map, shm_bytes);
+	fclose(ready);
+	if (rename(partial, argv[0]) < 0)
+		die(argv[0]);
+	for (;;)
+		pause();
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 8 && strcmp(argv[1], "hold") == 0)
+		hold(argv + 2);
+	else if (argc == 6 && strcmp(argv[1], "show") == 0)
+		show(argv[2], argv[3], argv[4], argv[5]);
+	else
+		return 2;
+	return 0;
+}

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Sourced by run.sh: Debian's cloud kernels, found in the suite's own index with a private apt state
+# (so that signatures are checked and the machine's apt is left alone), unpacked and cached.
+
+CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/ossnap-vm
+
+# suite_of KERNEL: which Debian suite carries it.
+suite_of() {
+	case $1 in
+	5.10) echo bullseye ;;
+	6.1) echo bookworm ;;
+	6.12) echo trixie ;;
+	newest) echo sid ;;
+	*) return 1 ;;
+	esac
+}
+
+# mirror LABEL: the machine's own mirror, as apt knows it.
+mirror() {
+	apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' "Label: $1" 2>/dev/null |
+		sort -u | head -1
+}
+
+# private_apt SUITE COMMAND...: apt with the state of that suite only.
+private_apt() {
+	local dir=$CACHE/apt-$1
+	shift
+	"$1" -q -o "Dir::State=$dir/state" -o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir/cache" \
+		-o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
+		-o APT::Architecture=amd64 -o APT::Architectures=amd64 -o Acquire::Languages=none \
+		-o APT::Sandbox::User= -o Acquire::Retries=2 "${@:2}"
+}
+
+# update_suite SUITE: its index, at most a day old.
+update_suite() {
+	local suite=$1 dir=$CACHE/apt-$1 main security
+	main=$(mirror Debian)
+	security=$(mirror Debian-Security)
+	if [ -z "$main" ]; then
+		echo "apt names no Debian mirror"
+		return 1
+	fi
+	mkdir -p "$dir/state/lists/partial" "$dir/cache/archives/partial"
+	touch "$dir/status"
+	{
+		echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $main $suite main"
+		[ "$suite" = sid ] || [ -z "$security" ] ||
+			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $security $suite-security main"
+	} >"$dir/sources.list"
+	[ -z "$(find "$dir/updated" -mmin -1440 2>/dev/null)" ] || return 0
+	if ! private_apt "$suite" apt-get update -o APT::Update::Error-Mode=any >"$dir/log" 2>&1; then
+		# A suite whose security index has gone is still a suite.
+		sed -i '2,$d' "$dir/sources.list"
+		private_apt "$suite" apt-get update -o APT::Update::Error-Mode=any >"$dir/log" 2>&1 || {
+			echo "apt-get update for $suite: $(grep -E '^[EW]:' "$dir/log" | head -1)"
+			return 1
+		}
+	fi
+	touch "$dir/updated"
+}
+
+# newest_package SUITE PATTERN: the highest version of what the pattern matches.
+newest_package() {
+	private_apt "$1" apt-cache pkgnames 2>/dev/null | grep -E "$2" | sort -V | tail -1
+}
+
+# fetch_deb SUITE PACKAGE ROOT: download and unpack.
+fetch_deb() {
+	local dir
+	dir=$(mktemp -d "$CACHE/deb.XXXXXX")
+	if ! (cd "$dir" && private_apt "$1" apt-get download "$2") >"$dir/log" 2>&1; then
+		echo "apt-get download $2: $(grep -E '^[EW]:' "$dir/log" | head -1)"
+		rm -rf "$dir"
+		return 1
+	fi
+	dpkg -x "$dir"/*.deb "$3"
+	rm -rf "$dir"
+}
+
+# get_kernel KERNEL: sets KERNEL_DIR (with vmlinuz and modules/), KERNEL_VERSION; else REASON.
+get_kernel() {
+	local suite image version dir stage pattern=[0-9]
+	REASON=
+	if ! suite=$(suite_of "$1"); then
+		REASON="$1: no such kernel (5.10 6.1 6.12 newest)"
+		return 1
+	fi
+	# A suite may carry a backport of its successor's kernel as well.
+	[ "$1" = newest ] || pattern=${1//./\\.}\\.
+	mkdir -p "$CACHE"
+	if ! REASON=$(update_suite "$suite"); then
+		# What was fetched before is good enough when the mirror is away.
+		KERNEL_DIR=$(find "$CACHE" -maxdepth 1 -name "kernel-$suite-${1/newest/}*" -type d 2>/dev/null | sort -V | tail -1)
+		[ -n "$KERNEL_DIR" ] || return 1
+	else
+		image=$(newest_package "$suite" "^linux-image-$pattern.*-cloud-amd64\$")
+		if [ -z "$image" ]; then
+			REASON="$suite: no linux-image-*-cloud-amd64 in its index"
+			return 1
+		fi
+		version=${image#linux-image-}
+		KERNEL_DIR=$CACHE/kernel-$suite-$version
+		if [ ! -f "$KERNEL_DIR/vmlinuz" ]; then
+			stage=$(mktemp -d "$CACHE/stage.XXXXXX")
+			REASON=$(fetch_deb "$suite" "$image" "$stage") || return 1
+			# In unstable the image is split in two.
+			[ -n "$(find "$stage/boot" -name 'vmlinuz-*' 2>/dev/null)" ] ||
+				REASON=$(fetch_deb "$suite" "linux-binary-$version" "$stage") || return 1
+			[ -n "$(find "$stage/" -name 'virtio_blk.ko*' 2>/dev/null)" ] ||
+				REASON=$(fetch_deb "$suite" "linux-modules-$version" "$stage") || return 1
+			dir=$(mktemp -d "$CACHE/stage.XXXXXX")
+			mv "$(find "$stage" -name 'vmlinuz-*' -type f | head -1)" "$dir/vmlinuz" &&
+				mv "$(find "$stage" -type d -path '*/lib/modules/*' -name "$version" | head -1)" "$dir/modules" || {
+				REASON="$image: holds no vmlinuz or no modules"
+				return 1
+			}
+			rm -rf "$stage" "$KERNEL_DIR"
+			mv "$dir" "$KERNEL_DIR"
+		fi
+	fi
+	REASON=
+	KERNEL_VERSION=${KERNEL_DIR##*/kernel-"$suite"-}
+}
+
+# module_files NAME...: "decompressed" copies of these modules, and of what they need, go into DIR;
+# prints their file names in the order to load.  One that is built in has none.
+module_files() {
+	local dir=$1 name file
+	shift
+	for name in "$@"; do
+		[ ! -f "$dir/$name.ko" ] || continue
+		file=$(find "$KERNEL_DIR/modules" -name "$name.ko*" | head -1)
+		[ -n "$file" ] || file=$(find "$KERNEL_DIR/modules" -name "${name//_/-}.ko*" | head -1)
+		case $file in
+		'') continue ;;
+		*.xz) xz -dc "$file" ;;
+		*.zst) zstd -qdc "$file" ;;
+		*) cat "$file" ;;
+		esac >"$dir/$name.ko"
+		# shellcheck disable=SC2046 # a comma-separated list of names
+		module_files "$dir" $(tr '\0' '\n' <"$dir/$name.ko" | sed -n 's/^depends=//p' | tr ',' ' ')
+		echo "$name.ko"
+	done
+}
