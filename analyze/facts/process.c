@@ -182,10 +182,10 @@ static void read_cgroup(struct process_state *s, struct text data)
 			continue;
 		if (*line.p == ':') { /* "0::/path" */
 			line.p++;
-			if (text_is(id, "0") && !best.p)
+			if (text_is(id, "0") && text_starts(line, "/") && !best.p)
 				best = line;
 		} else if (text_until(&line, ':', &controllers) &&
-			   has_controller(controllers, "memory")) {
+			   has_controller(controllers, "memory") && text_starts(line, "/")) {
 			best = line;
 		}
 	}
