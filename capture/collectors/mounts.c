@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The mounts of each mount namespace, and which process is in which. */
+/*
+ * The mounts of each mount namespace, and which process is in which.
+ *
+ * A namespace is known by the inode number of /proc/PID/ns/mnt.  That link is refused without
+ * ptrace access to the process, while its mountinfo can be read by all.  The ids of mounts are
+ * unique on a machine: the first one of a mountinfo tells whether it is of a namespace that is
+ * known by another process, and else stands for the inode number (which is never that small).
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +24,13 @@
 
 struct member_of {
 	uint32_t pid;
-	uint64_t mntns; /* inode number, 0: not known */
+	bool by_mount;	/* mntns is the id of its first mount */
+	uint64_t mntns; /* inode number */
+};
+
+struct namespace
+{
+	uint64_t mntns, first_mount;
 };
 
 struct mounts {
@@ -65,6 +78,20 @@ static int namespace_of(const struct sysroot *r, const char *pid, uint64_t *ret)
 	return parse_u64(text + 5, ret);
 }
 
+/* The id in the first line of a process's mountinfo. */
+static int first_mount_of(const struct sysroot *r, const char *pid, uint64_t *ret)
+{
+	char path[64], text[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "proc/%s/mountinfo", pid);
+	n = gather_read(r, path, text, sizeof(text), NULL);
+	if (n < 0)
+		return (int)n;
+	text[strspn(text, "0123456789")] = 0;
+	return parse_u64(text, ret);
+}
+
 static bool is_done(const struct mounts *m, uint64_t mntns)
 {
 	for (size_t i = m->done_count; i-- > 0;)
@@ -95,23 +122,28 @@ static int put_mountinfo(struct mounts *m, const char *pid, uint64_t mntns)
 	return r < 0 ? r : 1;
 }
 
-/* The first entry is the host's: pid 1's, or our own when that one is hidden. */
+static const struct member_of *find_process(const struct mounts *m, uint32_t pid)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->of[i].pid == pid)
+			return &m->of[i];
+	return NULL;
+}
+
+/* The first entry is the host's: pid 1's, or our own when that one cannot be seen. */
 static int put_host(struct mounts *m)
 {
-	uint64_t mntns;
-	char self[16];
+	const uint32_t pids[] = {1, m->c->root->recorded ? 0 : (uint32_t)getpid()};
 	int r = 0;
 
-	/* In a recording the link may be missing; then 0 stands for "not known". */
-	if (namespace_of(m->c->root, "1", &mntns) >= 0)
-		r = put_mountinfo(m, "1", mntns);
-	else if (m->c->root->recorded)
-		r = put_mountinfo(m, "1", 0);
-	if (r < 0 || m->c->root->recorded)
-		return r;
-	snprintf(self, sizeof(self), "%d", (int)getpid());
-	if (namespace_of(m->c->root, self, &mntns) >= 0 && !is_done(m, mntns))
-		r = put_mountinfo(m, self, mntns);
+	for (size_t i = 0; i < ARRAY_SIZE(pids) && r >= 0; i++) {
+		const struct member_of *of = find_process(m, pids[i]);
+		char pid[16];
+
+		snprintf(pid, sizeof(pid), "%u", pids[i]);
+		if (of && !is_done(m, of->mntns))
+			r = put_mountinfo(m, pid, of->mntns);
+	}
 	return r;
 }
 
@@ -122,7 +154,7 @@ static int put_namespaces(struct mounts *m)
 	for (size_t i = 0; i < m->count && r >= 0; i++) {
 		char pid[16];
 
-		if (!m->of[i].mntns || is_done(m, m->of[i].mntns))
+		if (is_done(m, m->of[i].mntns))
 			continue;
 		if (m->done_count >= MAX_NAMESPACES) {
 			m->beyond++;
@@ -138,26 +170,62 @@ static int put_namespaces(struct mounts *m)
 	return r < 0 ? r : 0;
 }
 
+/* Those known by their first mount only: whose namespace is it? */
+static int resolve_by_mount(struct mounts *m)
+{
+	_cleanup_free_ struct namespace *known = calloc(MAX_NAMESPACES, sizeof(*known));
+	size_t count = 0;
+
+	if (!known)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->count && count < MAX_NAMESPACES; i++) {
+		char pid[16];
+		size_t k = 0;
+
+		while (k < count && known[k].mntns != m->of[i].mntns)
+			k++;
+		if (m->of[i].by_mount || k < count)
+			continue;
+		snprintf(pid, sizeof(pid), "%u", m->of[i].pid);
+		if (first_mount_of(m->c->root, pid, &known[k].first_mount) < 0)
+			continue;
+		known[k].mntns = m->of[i].mntns;
+		count++;
+	}
+	for (size_t i = 0; i < m->count; i++)
+		for (size_t k = 0; k < count && m->of[i].by_mount; k++)
+			if (known[k].first_mount == m->of[i].mntns) {
+				m->of[i].mntns = known[k].mntns;
+				m->of[i].by_mount = false;
+			}
+	return 0;
+}
+
 static int find_namespaces(struct mounts *m, const struct pids *pids)
 {
+	bool any_by_mount = false;
+
 	m->of = calloc(pids->count + 1, sizeof(*m->of));
 	m->done = calloc(MAX_NAMESPACES + 2, sizeof(*m->done));
 	m->buf = malloc(MOUNTINFO_CAP);
 	if (!m->of || !m->done || !m->buf)
 		return -ENOMEM;
 	for (size_t i = 0; i < pids->count; i++) {
+		struct member_of of = {.pid = pids->pid[i]};
 		char pid[16];
-		uint64_t mntns;
 		int r;
 
 		snprintf(pid, sizeof(pid), "%u", pids->pid[i]);
-		r = namespace_of(m->c->root, pid, &mntns);
-		if (r == -EACCES || r == -EPERM)
+		r = namespace_of(m->c->root, pid, &of.mntns);
+		if (r < 0 && first_mount_of(m->c->root, pid, &of.mntns) >= 0)
+			of.by_mount = true;
+		else if (r == -EACCES || r == -EPERM)
 			m->refused++;
-		if (r >= 0)
-			m->of[m->count++] = (struct member_of){pids->pid[i], mntns};
+		if (r >= 0 || of.by_mount)
+			m->of[m->count++] = of;
+		any_by_mount = any_by_mount || of.by_mount;
 	}
-	return 0;
+	return any_by_mount ? resolve_by_mount(m) : 0;
 }
 
 static int put_table(const struct mounts *m)

@@ -401,11 +401,15 @@ static void report(struct pass *p, const struct pids *pids)
 		emit_status(out, COLLECTOR_PARTIAL, p->refused.no, "/proc/PID/%s: %s (%llu files)",
 			    p->refused.file, strerror(p->refused.no),
 			    (unsigned long long)p->refused.count);
-	else if (p->exe_refused)
+	else if (p->exe_refused && geteuid() != 0)
 		emit_status(out, COLLECTOR_PARTIAL, EACCES,
 			    "/proc/PID/exe: %s for %llu of %llu processes (needs root)",
 			    strerror(EACCES), (unsigned long long)p->exe_refused,
 			    (unsigned long long)p->seen);
+	/* Root is refused by single processes: more capable ones, other security contexts. */
+	if (p->exe_refused && geteuid() == 0)
+		emit_note(out, "/proc/PID/exe: %s for %llu of %llu processes", strerror(EACCES),
+			  (unsigned long long)p->exe_refused, (unsigned long long)p->seen);
 }
 
 static int processes_start(struct collect *c)

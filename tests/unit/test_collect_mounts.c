@@ -50,12 +50,38 @@ static void the_next_process_stands_in(void **state)
 			    "here\n");
 }
 
+#define ROOT(id) id " 1 254:0 / / rw - ext4 /dev/vda rw\n"
+
 static void a_recording_without_namespace_links(void **state)
 {
-	tree_put("proc/1/mountinfo", "host\n");
+	tree_put("proc/1/mountinfo", ROOT("22"));
 	run_collector(&collector_mounts, NULL);
 	assert_int_equal(out.status, COLLECTOR_OK);
-	assert_string_equal(out_entry(out_member("raw/mountinfo", 0), "0/1", NULL, NULL), "host\n");
+	assert_string_equal(out_entry(out_member("raw/mountinfo", 0), "22/1", NULL, NULL),
+			    ROOT("22"));
+}
+
+/* The link of pid 1 and of a container are refused; only the container's namespace is unknown. */
+static void refused_links_are_told_by_the_first_mount(void **state)
+{
+	if (geteuid() != 0)
+		skip();
+	put_process(1, "mnt:[4026531840]", ROOT("22"));
+	put_process(7, "mnt:[4026531840]", ROOT("22"));
+	put_process(50, "mnt:[4026532000]", ROOT("300"));
+	put_process(51, "mnt:[4026532000]", ROOT("300"));
+	tree_mode("proc/1/ns", 0);
+	tree_mode("proc/50/ns", 0);
+	tree_mode("proc/51/ns", 0);
+	assert_int_equal(seteuid(65534), 0);
+	run_collector(&collector_mounts, NULL);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(out.status, COLLECTOR_OK);
+	assert_int_equal(out_entries(out_member("raw/mountinfo", 0)), 2);
+	assert_non_null(out_entry(out_member("raw/mountinfo", 0), "4026531840/1", NULL, NULL));
+	assert_non_null(out_entry(out_member("raw/mountinfo", 0), "300/50", NULL, NULL));
+	assert_string_equal(out_member("tables/mount_namespaces.tsv", 0)->data,
+			    "mntns\tpid\n4026531840\t1\n4026531840\t7\n300\t50\n300\t51\n");
 }
 
 static void malformed_links_are_not_namespaces(void **state)
@@ -110,6 +136,7 @@ int main(void)
 		TREE_TEST(one_mountinfo_for_each_namespace),
 		TREE_TEST(the_next_process_stands_in),
 		TREE_TEST(a_recording_without_namespace_links),
+		TREE_TEST(refused_links_are_told_by_the_first_mount),
 		TREE_TEST(malformed_links_are_not_namespaces),
 		TREE_TEST(nothing_readable_is_an_error),
 		TREE_TEST(pid_does_not_narrow_the_mounts),
