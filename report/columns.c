@@ -83,7 +83,9 @@ static void cell_value(struct json *j, enum cell_kind kind, const struct cell *c
 		json_array_end(j);
 		return;
 	}
-	if (!isfinite(c->value)) {
+	if (c->text) {
+		json_str(j, c->text);
+	} else if (!isfinite(c->value)) {
 		json_null(j);
 	} else if (c->low >= c->value && c->high <= c->value) {
 		number(j, c->value);

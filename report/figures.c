@@ -51,6 +51,21 @@ char *figure_change(double bytes, char out[FIGURE])
 	return out;
 }
 
+char *figure_interval(double low, double high, char out[FIGURE])
+{
+	char a[FIGURE], b[FIGURE], *unit;
+	const char *other;
+
+	figure_bytes(low, a);
+	figure_bytes(high, b);
+	unit = strchr(a, ' ');
+	other = strchr(b, ' ');
+	if (unit && other && !strcmp(unit, other))
+		*unit = '\0';
+	snprintf(out, FIGURE, "%.20s \xe2\x80\x93 %.20s", a, b);
+	return out;
+}
+
 char *figure_share(double percent, char out[FIGURE])
 {
 	if (percent > 0 && percent < 0.1)

@@ -13,6 +13,8 @@ char *figure_count(uint64_t v, char out[FIGURE]);
 char *figure_bytes(double bytes, char out[FIGURE]);
 /* "+12 MiB", "−3 KiB", "0" */
 char *figure_change(double bytes, char out[FIGURE]);
+/* "210 – 246 MiB" */
+char *figure_interval(double low, double high, char out[FIGURE]);
 /* "12 %", "0.4 %", "< 0.1 %" */
 char *figure_share(double percent, char out[FIGURE]);
 /* "1.23 s", "12 ms" */

@@ -68,7 +68,9 @@ static void shared_memory(struct json *j, const struct model *m)
 		json_object(j);
 		json_kstr(j, "path", d->path);
 		json_fact(j, "files", d->files);
+		json_interval(j, "files_interval", d->files_interval.low, d->files_interval.high);
 		json_fact(j, "bytes", d->bytes);
+		json_interval(j, "bytes_interval", d->bytes_interval.low, d->bytes_interval.high);
 		json_fact(j, "largest_bytes", d->largest_bytes);
 		json_object_end(j);
 	}

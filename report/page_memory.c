@@ -286,6 +286,12 @@ static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, st
 		rects);
 	for (size_t i = 0; i < n; i++)
 		draw_inner(t, g, &b->inner[i], rects[i < at || rest <= 0 ? i : i + 1]);
+	if (rest > 0 && rects[at].h >= 38) {
+		label(t, g, "size", rects[at].x + 7, rects[at].y + 16, rects[at].w - 12,
+		      "smaller ones");
+		label(t, g, "size", rects[at].x + 7, rects[at].y + 32, rects[at].w - 12,
+		      figure_bytes(rest, size));
+	}
 }
 
 static void picture(struct tree *t, xmlNodePtr figure, const struct model *m)

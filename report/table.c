@@ -9,10 +9,12 @@
 #include "figures.h"
 #include "visible.h"
 
+#define FILTER_FROM 8 /* rows that the eye does not filter by itself */
+
 static const char *const kind_names[] = {
-	[CELL_PATH] = "path",	[CELL_TEXT] = "text",	    [CELL_STATE] = "state",
-	[CELL_BYTES] = "bytes", [CELL_CHANGE] = "change",   [CELL_COUNT] = "count",
-	[CELL_SHARE] = "share", [CELL_SECONDS] = "seconds",
+	[CELL_PATH] = "path",	[CELL_TEXT] = "text",	  [CELL_STATE] = "state",
+	[CELL_BYTES] = "bytes", [CELL_CHANGE] = "change", [CELL_COUNT] = "count",
+	[CELL_ID] = "id",	[CELL_SHARE] = "share",	  [CELL_SECONDS] = "seconds",
 };
 
 static bool is_text(enum cell_kind kind)
@@ -125,6 +127,9 @@ static void figure(enum cell_kind kind, double v, char text[FIGURE])
 	case CELL_SECONDS:
 		figure_seconds(v, text);
 		break;
+	case CELL_ID:
+		snprintf(text, FIGURE, "%.0f", v);
+		break;
 	default:
 		/* oom_score_adj and changes may be negative */
 		snprintf(text, FIGURE, "%s%.40s", v < 0 ? "\xe2\x88\x92" : "",
@@ -134,23 +139,32 @@ static void figure(enum cell_kind kind, double v, char text[FIGURE])
 
 static void number_cell(struct out *o, const struct column *col, const struct cell *c, double max)
 {
-	char text[FIGURE], low[FIGURE], high[FIGURE];
+	char text[FIGURE], exact[FIGURE];
 
+	if (c->text) {
+		out_str(o, "<span class=\"none\">");
+		out_text(o, c->text);
+		out_str(o, "</span>");
+		return;
+	}
 	if (!isfinite(c->value)) {
 		out_str(o, "<span class=\"none\" title=\"not measured\">\xe2\x80\x93</span>");
+		return;
+	}
+	if (c->value == 0 && c->high <= 0) {
+		out_str(o, "<span class=\"none\">0</span>");
 		return;
 	}
 	figure(col->kind, c->value, text);
 	if (col->kind == CELL_BYTES && fabs(c->value) >= 1024)
 		out_fmt(o, "<span title=\"%s%s bytes\">%s</span>", c->value < 0 ? "-" : "",
-			figure_count(whole(c->value), low), text);
+			figure_count(whole(c->value), exact), text);
 	else
 		out_str(o, text);
-	if (c->low < c->value || c->high > c->value)
-		out_fmt(o, "<span class=\"sub\">%s \xe2\x80\x93 %s</span>",
-			figure_bytes(c->low, low), figure_bytes(c->high, high));
 	if (col->bar)
 		bar(o, c->value, max);
+	if (c->low < c->value || c->high > c->value)
+		out_fmt(o, "<span class=\"sub\">%s</span>", figure_interval(c->low, c->high, text));
 }
 
 static void head(struct out *o, const struct table *t)
@@ -225,13 +239,14 @@ void table_write(struct out *o, const struct table *t, const char *prefix, unsig
 	}
 	figure_count(t->rows, total);
 	out_fmt(o, "<div class=\"rank\" data-top=\"%u\" data-rows=\"%zu\">", top, t->rows);
-	out_fmt(o,
-		"<div class=\"tools\" hidden=\"\"><label>Filter <input type=\"search\" "
-		"autocomplete=\"off\" spellcheck=\"false\"></label><output></output>"
-		"<button type=\"button\" class=\"all\" aria-pressed=\"false\">Show all "
-		"%s</button></div>",
-		total);
-	out_fmt(o, "<div class=\"scroll\"><table><caption>%s <span class=\"count\">", t->caption);
+	if (t->rows >= FILTER_FROM)
+		out_fmt(o,
+			"<div class=\"tools\" hidden=\"\"><label>Filter <input type=\"search\" "
+			"autocomplete=\"off\" spellcheck=\"false\"></label><output></output>"
+			"<button type=\"button\" class=\"all\" aria-pressed=\"false\">Show all "
+			"%s</button></div>",
+			total);
+	out_fmt(o, "<div class=\"scroll\"><table><caption>%s <span class=\"shown\">", t->caption);
 	if (shown < t->rows)
 		out_fmt(o, "%zu of %s shown", shown, total);
 	else

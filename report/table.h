@@ -15,6 +15,7 @@ enum cell_kind {
 	CELL_BYTES,  /* with an interval when it was estimated */
 	CELL_CHANGE, /* bytes, signed */
 	CELL_COUNT,
+	CELL_ID,    /* a number that is a name: a PID */
 	CELL_SHARE, /* percent */
 	CELL_SECONDS,
 };
@@ -27,7 +28,7 @@ struct column {
 };
 
 struct cell {
-	const char *text; /* NULL: not measured */
+	const char *text; /* NULL: not measured; of a number: said in its place ("none") */
 	const char *sub;  /* second line, or NULL */
 	double value;	  /* NaN: not measured */
 	double low, high; /* equal when exact */

@@ -194,6 +194,10 @@ static void directory_cell(const struct table *t, size_t row, size_t column, str
 		break;
 	case 2:
 		c->value = measured(d->bytes);
+		if (d->bytes_interval.high > 0) {
+			c->low = d->bytes_interval.low;
+			c->high = d->bytes_interval.high;
+		}
 		break;
 	case 3:
 		c->value = measured(d->largest_bytes);

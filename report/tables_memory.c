@@ -13,8 +13,7 @@ static const struct column cgroup_columns[] = {
 	 "What people call it; below it, the cgroup's path"},
 	{"State", CELL_STATE, false, "dying: removed, but memory is still charged to it"},
 	{"Usage", CELL_BYTES, true, "All memory charged to it and to the groups below it"},
-	{"Limit", CELL_BYTES, false,
-	 "The tightest of its own and its ancestors'; – when there is none"},
+	{"Limit", CELL_BYTES, false, "The tightest of its own and its ancestors'"},
 	{"Of limit", CELL_SHARE, false, NULL},
 	{"Working set", CELL_BYTES, false,
 	 "Usage without inactive file pages, as the kubelet counts"},
@@ -40,6 +39,8 @@ static void cgroup_cell(const struct table *t, size_t row, size_t column, struct
 		return;
 	case 3:
 		c->value = measured(g->limit_bytes);
+		if (g->limit_bytes == FACT_NONE && f && f->limit_known == 1)
+			c->text = "none";
 		return;
 	case 5:
 		c->value = measured(g->workingset_bytes);
@@ -94,7 +95,7 @@ static int cgroups_open(struct table *t)
 
 static const struct column process_columns[] = {
 	{"Process", CELL_PATH, false, "Name; below it, its command line"},
-	{"PID", CELL_COUNT, false, NULL},
+	{"PID", CELL_ID, false, NULL},
 	{"Cgroup", CELL_TEXT, false, "Of the memory hierarchy"},
 	{"Heap", CELL_BYTES, true, "Anonymous resident memory (RssAnon)"},
 	{"Grown", CELL_CHANGE, false, "Change of the heap over the window"},

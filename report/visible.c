@@ -45,10 +45,12 @@ static bool deceptive(uint32_t c)
 
 static void write_out(uint32_t c, struct visible *v)
 {
-	if (c < 0x20)
-		snprintf(v->buf, sizeof(v->buf), "\xe2\x90%c", (char)(0x80 + c));
-	else if (c == 0x7f)
-		snprintf(v->buf, sizeof(v->buf), "\xe2\x90\xa1");
+	static const char letters[] = "abtnvfr"; /* from 0x07 */
+
+	if (c >= 0x07 && c <= 0x0d)
+		snprintf(v->buf, sizeof(v->buf), "\\%c", letters[c - 0x07]);
+	else if (c < 0x20 || c == 0x7f)
+		snprintf(v->buf, sizeof(v->buf), "\\x%02x", c);
 	else
 		snprintf(v->buf, sizeof(v->buf), "<U+%04X>", c);
 	v->text = v->buf;

@@ -2,7 +2,7 @@
 /*
  * Text that cannot deceive a reader.  Names come from the customer's machine and from whoever
  * could create a file there: control characters, direction overrides and invisible characters
- * are written out (newline as U+240A, U+202E as <U+202E>), bytes that are not UTF-8 as \xNN.
+ * are written out (newline as \n, U+202E as <U+202E>), bytes that are not UTF-8 as \xNN.
  */
 #pragma once
 

@@ -68,9 +68,9 @@ class Ranking {
 		this.scroll = root.querySelector(".scroll");
 		this.table = root.querySelector("table");
 		this.body = this.table.tBodies[0];
-		this.count = this.table.querySelector(".count");
+		this.shown = this.table.querySelector(".shown");
 		this.output = root.querySelector("output");
-		this.input = root.querySelector("input");
+		this.input = root.querySelector("input"); /* a short table has none */
 		this.button = root.querySelector("button.all");
 		this.heads = [...this.table.tHead.rows[0].cells];
 		this.kinds = this.heads.map(th => th.dataset.kind);
@@ -83,10 +83,6 @@ class Ranking {
 	}
 
 	prepare() {
-		const tools = this.root.querySelector(".tools");
-
-		tools.hidden = false;
-		this.button.hidden = this.total <= this.top;
 		this.heads.forEach((th, i) => {
 			const button = make("button", "sort", th.textContent);
 
@@ -96,12 +92,17 @@ class Ranking {
 			button.addEventListener("click", () => this.sortBy(i));
 			th.replaceChildren(button);
 		});
-		this.button.addEventListener("click", () => this.showAll(!this.all));
-		let wait = 0;
-		this.input.addEventListener("input", () => {
-			clearTimeout(wait);
-			wait = setTimeout(() => this.refresh(), 120);
-		});
+		if (this.input) {
+			let wait = 0;
+
+			this.root.querySelector(".tools").hidden = false;
+			this.button.hidden = this.total <= this.top;
+			this.button.addEventListener("click", () => this.showAll(!this.all));
+			this.input.addEventListener("input", () => {
+				clearTimeout(wait);
+				wait = setTimeout(() => this.refresh(), 120);
+			});
+		}
 		this.scroll.addEventListener("scroll", () => { if (this.all) this.drawWindow(); });
 		for (const cell of this.body.querySelectorAll(".path"))
 			addCopyButton(cell);
@@ -115,7 +116,7 @@ class Ranking {
 
 			this.data = await decode(text);
 		} catch (e) {
-			this.output.textContent = `Only the rows below can be shown here: ${e.message}`;
+			this.shown.textContent = `only these rows can be shown here (${e.message})`;
 			return false;
 		}
 		this.max = this.kinds.map((kind, c) => {
@@ -129,7 +130,9 @@ class Ranking {
 
 	/* What a cell is compared by: its figure or its text. */
 	key(kind, value) {
-		return Array.isArray(value) ? value[0] : value;
+		const v = Array.isArray(value) ? value[0] : value;
+
+		return !isText(kind) && typeof v === "string" ? null : v;
 	}
 
 	async sortBy(column) {
@@ -161,7 +164,7 @@ class Ranking {
 	}
 
 	matches() {
-		const words = this.input.value.toLowerCase().split(/\s+/).filter(Boolean);
+		const words = (this.input?.value ?? "").toLowerCase().split(/\s+/).filter(Boolean);
 
 		if (!words.length)
 			return Uint32Array.from({ length: this.data.rows }, (_, i) => i);
@@ -170,7 +173,7 @@ class Ranking {
 				const v = this.data.columns[c][row];
 
 				return isText(kind) ? (Array.isArray(v) ? v.join("\n") : v ?? "") :
-					kind === "count" ? v ?? "" : "";
+					kind === "id" ? v ?? "" : "";
 			}).join("\n").toLowerCase());
 		return Uint32Array.from(this.haystack.keys())
 			.filter(row => words.every(w => this.haystack[row].includes(w)));
@@ -198,9 +201,10 @@ class Ranking {
 		const shown = this.all ? order.length : Math.min(this.top, order.length);
 		const text = `${figureCount(shown)} of ${figureCount(this.total)} shown`;
 
-		this.count.textContent = text;
-		this.output.textContent = this.input.value ?
-			`${figureCount(order.length)} match` : "";
+		this.shown.textContent = text;
+		if (this.output)
+			this.output.textContent = this.input.value ?
+				`${figureCount(order.length)} match` : "";
 		this.table.setAttribute("aria-rowcount", String(order.length + 1));
 		if (!this.all) {
 			this.body.replaceChildren(...Array.from(order.subarray(0, shown), (row, i) =>
@@ -303,6 +307,10 @@ class Ranking {
 			this.none(cell);
 			return;
 		}
+		if (typeof value === "string" || value === 0) {
+			cell.append(make("span", "none", String(value)));
+			return;
+		}
 		const [v, low, high] = Array.isArray(value) ? value : [value, value, value];
 		const text = FIGURES[kind](v);
 
@@ -314,10 +322,10 @@ class Ranking {
 		} else {
 			cell.append(text);
 		}
-		if (low < v || high > v)
-			cell.append(make("span", "sub", `${figureBytes(low)} – ${figureBytes(high)}`));
 		if (this.heads[c].dataset.bar)
 			addBar(cell, v, this.max[c]);
+		if (low < v || high > v)
+			cell.append(make("span", "sub", figureInterval(low, high)));
 	}
 }
 

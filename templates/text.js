@@ -13,10 +13,10 @@ function deceptive(code) {
 }
 
 function writtenOut(code) {
-	if (code < 0x20)
-		return String.fromCodePoint(0x2400 + code);
-	if (code === 0x7f)
-		return "\u2421";
+	if (code >= 0x07 && code <= 0x0d)
+		return "\\" + "abtnvfr"[code - 0x07];
+	if (code < 0x20 || code === 0x7f)
+		return "\\x" + code.toString(16).padStart(2, "0");
 	return `<U+${code.toString(16).toUpperCase().padStart(4, "0")}>`;
 }
 
@@ -90,6 +90,13 @@ function figureChange(bytes) {
 	return (bytes > 0 ? "+" : "") + figureBytes(bytes);
 }
 
+function figureInterval(low, high) {
+	const a = figureBytes(low), b = figureBytes(high);
+	const unit = a.slice(a.indexOf(" "));
+
+	return (b.endsWith(unit) ? a.slice(0, -unit.length) : a) + " – " + b;
+}
+
 function figureShare(percent) {
 	if (percent > 0 && percent < 0.1)
 		return "< 0.1 %";
@@ -107,7 +114,7 @@ function figureSeconds(s) {
 }
 
 const FIGURES = {
-	bytes: figureBytes, change: figureChange, count: figureCount, share: figureShare,
+	bytes: figureBytes, change: figureChange, count: figureCount, id: String, share: figureShare,
 	seconds: figureSeconds,
 };
 

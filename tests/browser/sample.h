@@ -527,8 +527,14 @@ static inline void sample_memory(struct sample *s)
 	s->model.unaccounted = (int64_t)s->model.memory_total;
 	for (size_t i = 0; i < n_parts; i++)
 		s->model.unaccounted -= (int64_t)p[i].bytes;
-	d[0] = (struct model_directory){"/dev/shm/ingest", 2, 1280 * MIB, 640 * MIB};
-	d[1] = (struct model_directory){"/dev/shm/sessions", 20000, 110 * MIB, 160 * 1024};
+	d[0] = (struct model_directory){.path = "/dev/shm/ingest",
+					.files = 2,
+					.bytes = 1280 * MIB,
+					.largest_bytes = 640 * MIB};
+	d[1] = (struct model_directory){.path = "/dev/shm/sessions",
+					.files = 20000,
+					.bytes = 110 * MIB,
+					.largest_bytes = 160 * 1024};
 	s->model.shm_directories = d;
 	s->model.shm_directory_count = 2;
 	s->model.shmem_bytes = 1420 * MIB;
