@@ -123,6 +123,14 @@ static int read_members(int fd, const struct analyze_options *o, struct intake *
 	return r < 0 ? read_failed(e, r) : 0;
 }
 
+/* A head that is not the one that was written is as bad as none. */
+static void distrust_head(struct bundle_verdict *v, bool salvage)
+{
+	for (size_t i = 0; v->manifest_ok && !salvage && i < v->seen_count; i++)
+		if (!strcmp(v->seen[i].name, BUNDLE_HEAD) && !v->seen[i].matches)
+			v->head_ok = false;
+}
+
 /* The whole work on one archive.  The exit code of the contract; message says why it is not 0. */
 static int examine(int fd, uint64_t size, const struct analyze_options *o, struct wire_out *w,
 		   struct err *e)
@@ -139,7 +147,8 @@ static int examine(int fd, uint64_t size, const struct analyze_options *o, struc
 		return 4;
 	}
 	if (hash_file(fd, size, sha256, e) < 0 || bundle_verify(fd, &o->limits, v, e) < 0)
-		return 4;
+		return 4; /* v->seen goes with the process */
+	distrust_head(v, o->salvage);
 	if (!v->head_ok && !v->manifest_ok) {
 		err_set(e, EINVAL,
 			"not an ossnap archive: neither capture.json nor manifest.json "

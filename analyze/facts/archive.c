@@ -162,38 +162,36 @@ int archive_emit(const struct fact_sink *sink, const struct bundle_verdict *v, c
 	return sink->row(sink->ctx, &fact_archive_type, &row);
 }
 
-bool archive_describe(const struct bundle_verdict *v, bool salvage, struct sbuf *out)
+bool archive_describe(const struct bundle_verdict *v, bool salvaged, struct sbuf *out)
 {
 	const struct bundle_outcome *o = &v->outcome;
-	bool damage = true;
+	const char *first = v->first_problem[0] ? v->first_problem : o->damage;
 
 	if (!v->manifest_ok)
 		sbuf_printf(out, "%s: %u members could be read, none of them can be verified",
-			    o->has_manifest ? "its manifest cannot be read"
-					    : "it was cut (no manifest)",
+			    o->has_manifest ? "damaged, its manifest cannot be read"
+					    : "cut, it has no manifest",
 			    o->members);
 	else if (v->mismatched || v->unlisted)
-		sbuf_printf(out, "%u of %zu members do not match the manifest; they were %s",
+		sbuf_printf(out,
+			    "damaged: %u of %zu members do not match the manifest; they were %s",
 			    v->mismatched + v->unlisted, v->seen_count,
-			    salvage ? "used all the same (--salvage)"
-				    : "left out (--salvage uses them)");
+			    salvaged ? "used all the same (--salvage)"
+				     : "left out (--salvage uses them)");
 	else if (v->missing)
-		sbuf_printf(out, "%u members of the manifest are missing", v->missing);
+		sbuf_printf(out, "damaged: %u members of the manifest are missing", v->missing);
 	else if (o->damaged || o->refused)
-		sbuf_printf(out, "%u places are damaged, %u members were refused", o->damaged,
-			    o->refused);
+		sbuf_printf(out, "damaged: %u places cannot be read, %u members were refused",
+			    o->damaged, o->refused);
 	else if (o->cut)
-		sbuf_puts(out, "it was cut after its last member");
-	else if (o->trailing)
-		sbuf_puts(out, "something follows its end, which was not read");
-	else if (!v->head_ok)
-		sbuf_puts(out, "its head (capture.json) cannot be read");
+		sbuf_puts(out, "cut after its last member");
+	else if (*first)
+		sbuf_puts(out, "damaged");
 	else
-		damage = false;
-	if (damage && (v->first_problem[0] || o->damage[0]))
-		sbuf_printf(out, " (first: %s)",
-			    v->first_problem[0] ? v->first_problem : o->damage);
-	return damage;
+		return false;
+	if (*first)
+		sbuf_printf(out, " (first: %s)", first);
+	return true;
 }
 
 void archive_describe_partial(const struct capture_manifest *m, struct sbuf *out)
