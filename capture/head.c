@@ -128,15 +128,20 @@ static void read_capabilities(char *out, size_t cap)
 	snprintf(out, cap, "%.*s", (int)strspn(p, "0123456789abcdef"), p);
 }
 
-/* Are we inside a container?  Of a recording nobody can say. */
+/*
+ * Are we inside a container?  The initial PID namespace has a fixed inode number
+ * (include/linux/proc_ns.h).  A file such as /.dockerenv says only that the root file system was
+ * once an image's, which is true of many virtual machines: it is asked only when the namespace
+ * cannot be.  Of a recording nobody can say.
+ */
 static bool in_container(const struct sysroot *root)
 {
 	struct stat st;
 
 	if (root->recorded)
 		return false;
-	if (!stat("/proc/self/ns/pid", &st) && st.st_ino != INIT_PID_NS)
-		return true;
+	if (!stat("/proc/self/ns/pid", &st))
+		return st.st_ino != INIT_PID_NS;
 	return !fstatat(root->root_fd, ".dockerenv", &st, 0) ||
 	       !fstatat(root->root_fd, "run/.containerenv", &st, 0);
 }

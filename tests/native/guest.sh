@@ -10,7 +10,7 @@ for _ in $(seq 200); do
 	at_exit kill $!
 done
 before_oom=$(cat /proc/self/oom_score_adj)
-sysctl_before=$(sysctl -a 2>/dev/null | grep -vE 'random|nr_|state|stat|ns_last_pid|dentry|inode|pty' | md5sum)
+sysctl_before=$(sysctl -a 2>/dev/null | grep -vE 'random|nr_|state|stat|ns_last_pid|dentry|inode|pty|nr-|dirty|numa_stat|fs.file|cad_pid|sched_domain|uuid|lowmem|numa_balancing' | md5sum)
 modules_before=$(cut -d' ' -f1 /proc/modules 2>/dev/null | sort)
 rm -f "$TMP/peak"
 "$CAPTURE" -q -d 3s -o "$TMP/idle.tar.zst" >"$TMP/path" 2>"$TMP/err" &
@@ -26,16 +26,16 @@ while kill -0 $pid 2>/dev/null; do
 	done
 	[ $sum -gt $peak ] && peak=$sum
 	[ -z "$adj" ] && adj=$(cat /proc/$pid/oom_score_adj 2>/dev/null) && [ "$adj" != 1000 ] && adj=''
-	[ -z "$policy" ] && policy=$(awk '{ print $19, $41 }' /proc/$pid/stat 2>/dev/null | grep -E '^19|5$')
+	[ -z "$policy" ] && policy=$(ps -o ni=,cls= -p $pid | awk '$1 >= 10 || $2 == "IDL"')
 	sleep 0.02
 done
 wait $pid
 equal "a capture of an idle machine is complete (exit)" 0 $?
 check "it stayed below 64 MiB (peak PSS $((peak / 1024)) MiB)" test "$peak" -gt 0 -a "$peak" -lt 65536
 equal "it offered itself to the OOM killer first" 1000 "$adj"
-check "it ran with the lowest priority (nice, policy: $policy)" test -n "$policy"
+check "it gave way to others (nice, class: $policy)" test -n "$policy"
 equal "its own shell's oom_score_adj is untouched" "$before_oom" "$(cat /proc/self/oom_score_adj)"
-equal "no sysctl changed" "$sysctl_before" "$(sysctl -a 2>/dev/null | grep -vE 'random|nr_|state|stat|ns_last_pid|dentry|inode|pty' | md5sum)"
+equal "no sysctl changed" "$sysctl_before" "$(sysctl -a 2>/dev/null | grep -vE 'random|nr_|state|stat|ns_last_pid|dentry|inode|pty|nr-|dirty|numa_stat|fs.file|cad_pid|sched_domain|uuid|lowmem|numa_balancing' | md5sum)"
 equal "no module was loaded" "$modules_before" "$(cut -d' ' -f1 /proc/modules 2>/dev/null | sort)"
 equal "no file is left but the archive" idle.tar.zst "$(ls "$TMP" | grep -vE '^(path|err)$' | tr '\n' ' ' | sed 's/ $//')"
 size=$(stat -c %s "$TMP/idle.tar.zst")

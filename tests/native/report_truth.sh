@@ -10,7 +10,7 @@ report() { # NAME [CAPTURE OPTIONS]: captures, analyses, leaves $TMP/NAME.json a
 	local name=$1
 	shift
 	# shellcheck disable=SC2086
-	"$CAPTURE" -q -d 200ms --sample all $unlimited -o "$TMP/$name.tar.zst" "$@" >"$TMP/$name.path" 2>"$TMP/$name.err" ||
+	"$CAPTURE" -v -d 200ms --sample all $unlimited -o "$TMP/$name.tar.zst" "$@" >"$TMP/$name.path" 2>"$TMP/$name.err" ||
 		{ echo "capture exit $?: $(cat "$TMP/$name.err")"; return 1; }
 	"$ANALYZE" -q -o "$TMP/$name.html" --json "$TMP/$name.json" "$TMP/$name.tar.zst" 2>"$TMP/$name.aerr" ||
 		{ echo "analyze exit $?: $(cat "$TMP/$name.aerr")"; return 1; }
@@ -21,7 +21,7 @@ json() { jq -r "$2" "$TMP/$1.json"; }
 work=$TMP/files
 mkdir "$work"
 odd=(
-	$'new\nline' $'tab\there' "quote'\"s" '<script>alert(1)</script>' 'a=b=c' 'x (deleted)'
+	$'new\nline' $'tab\there' "quote'\"s" '<script>alert(1)<\\script>' 'a=b=c' 'x (deleted)'
 	$'bidi\u202eevil' "$(printf 'n%.0s' {1..255})" ' leading and trailing '
 )
 for i in "${!odd[@]}"; do head -c $(((i + 1) * 40960)) /dev/zero >"$work/${odd[i]}"; done
@@ -115,12 +115,12 @@ mkdir -p "$TMP"/ov/{lower/bin,upper,work,merged}
 cp /bin/busybox "$TMP/ov/lower/bin/busybox"
 mkdir "$TMP/ov/lower/proc"
 unshare -m sh -c 'mount --make-rprivate / && mount -t overlay -o "lowerdir=$0/lower,upperdir=$0/upper,workdir=$0/work" overlay "$0/merged" &&
-	mount -t proc proc "$0/merged/proc" && exec chroot "$0/merged" /bin/busybox sh -c "/bin/busybox mkdir -p /var/log && /bin/busybox dd if=/dev/zero of=/var/log/app.log bs=65536 count=64 2>/dev/null; exec /bin/busybox sleep 600"' "$TMP/ov" &
+	mount -t proc proc "$0/merged/proc" && exec chroot "$0/merged" /bin/busybox sh -c "/bin/busybox mkdir -p /var/log && /bin/busybox dd if=/bin/busybox of=/var/log/app.log bs=65536 count=8; exec /bin/busybox sleep 600"' "$TMP/ov" &
 pid=$!
 at_exit kill "$pid"
-if wait_for 10 test "$(stat -c %s "$TMP/ov/upper/var/log/app.log" 2>/dev/null || echo 0)" != x && wait_for 10 sh -c '[ "$(stat -c %s "$0")" = 4194304 ]' "$TMP/ov/upper/var/log/app.log"; then
+if wait_for 10 sh -c '[ "$(stat -c %s "$0")" = 524288 ]' "$TMP/ov/upper/var/log/app.log"; then
 	check "the overlay is captured" report overlay
-	equal "the path on the host and the path inside" "$TMP/ov/upper/var/log/app.log /var/log/app.log 4194304" \
+	equal "the path on the host and the path inside" "$TMP/ov/upper/var/log/app.log /var/log/app.log 524288" \
 		"$(jq -r --arg p "$TMP/ov/upper/var/log/app.log" '.page_cache.files[] | select(.path == $p) | "\(.path) \(.container_path) \(.cached_bytes)"' "$TMP/overlay.json")"
 else
 	fail "an overlay in a mount namespace" "could not be set up"
