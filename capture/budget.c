@@ -50,9 +50,7 @@ void budget_be_polite(void)
 {
 	no_core();
 	be_first_to_die();
-	/* Not 19: on a machine with no CPU to spare this one still has deadlines to keep. */
-	if (getpriority(PRIO_PROCESS, 0) < 10)
-		setpriority(PRIO_PROCESS, 0, 10);
+	setpriority(PRIO_PROCESS, 0, 19);
 	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO(IOPRIO_CLASS_BE, 7));
 }
 
@@ -261,6 +259,11 @@ void budget_release(struct budget *b, struct child *children, size_t n, uint64_t
 {
 	b->max_cpu = 0;
 	b->paused = false;
+	/* Two seconds are not much on a machine with no CPU to spare.  Needs CAP_SYS_NICE. */
+	setpriority(PRIO_PROCESS, 0, 0);
+	for (size_t i = 0; i < n; i++)
+		if (child_alive(&children[i]))
+			setpriority(PRIO_PROCESS, (id_t)children[i].pid, 0);
 	for (size_t i = 0; i < n; i++)
 		child_pause(&children[i], false, now);
 }

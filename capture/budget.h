@@ -33,13 +33,13 @@ struct budget {
 void budget_init(struct budget *b, const struct capture_options *o, uint64_t now);
 /* Measure, and stop and go the children.  Call it every BUDGET_TICK_NS while any lives. */
 void budget_tick(struct budget *b, struct child *children, size_t n, uint64_t now);
-/* No more limits on CPU: we are finishing. */
+/* No more modesty about CPU: we were interrupted and are to finish at once. */
 void budget_release(struct budget *b, struct child *children, size_t n, uint64_t now);
 
 /* CPU seconds of this process and of all children that were reaped. */
 double budget_cpu_s(void);
 
-/* This process: lowest claim on memory, low claim on CPU and disk, no core dump. */
+/* This process: first to die, last to run, no core dump. */
 void budget_be_polite(void);
 /* A collector's child: as little claim as the kernel knows of.  memory_limit: a backstop only. */
 void budget_be_a_guest(uint64_t memory_limit);

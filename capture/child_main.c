@@ -34,10 +34,11 @@ void child_detach(pid_t parent, int **keep, size_t keep_count)
 	for (size_t i = 0; i < keep_count; i++)
 		if (*keep[i] >= 0)
 			*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, KEEP_ABOVE);
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	/* A child that had to be abandoned must not hold up whoever reads our output.  A
+	 * placeholder that can be neither read nor written: there may be no /dev/null. */
+	int nothing = open("/", O_PATH | O_CLOEXEC);
 	for (int fd = 0; fd < 3; fd++)
-		/* A child that had to be abandoned must not hold up whoever reads our output. */
-		if (null < 0 || dup2(null, fd) < 0)
+		if (nothing < 0 || dup2(nothing, fd) < 0)
 			close(fd);
 	for (size_t i = 0; i < keep_count; i++) {
 		if (*keep[i] < 0)

@@ -5,7 +5,7 @@
 #include "collect.h"
 
 /*
- * Leave behind what belongs to the parent: signals, descriptors (0, 1 and 2 become /dev/null, all
+ * Leave behind what belongs to the parent: signals, descriptors (0, 1 and 2 become useless, all
  * but *keep are closed), and die with it.  keep: pointers to descriptors, updated; -1 is allowed.
  */
 void child_detach(pid_t parent, int **keep, size_t keep_count);

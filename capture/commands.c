@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -22,10 +23,24 @@ int window_list(FILE *out)
 	return fflush(out) || ferror(out) ? 4 : 0;
 }
 
+static const struct ladder *try_ladder(const struct capture_options *o, const struct sysroot *root,
+				       struct ladder *l)
+{
+	struct question q = {.answer = ladder_answer, .ctx = o, .ret = l, .size = sizeof(*l)};
+
+	if (ask_all(&q, 1, root, PLAN_PROBE_NS, -1) != 1) {
+		*l = (struct ladder){.no = ETIMEDOUT};
+		snprintf(l->refused, sizeof(l->refused), "kernel memory: %s", q.problem);
+	}
+	return l;
+}
+
 int window_check(const struct capture_options *o, const struct sysroot *root)
 {
 	_cleanup_free_ struct plan *p = malloc(sizeof(*p));
 	struct err e = {0};
+	const struct ladder *memory = NULL;
+	struct ladder ladder;
 	int code = 0;
 
 	if (!p)
@@ -35,20 +50,26 @@ int window_check(const struct capture_options *o, const struct sysroot *root)
 		return 2;
 	}
 	plan_probe(p, o, root, -1);
-	if (plan_print_check(p, o, stdout))
-		return 4;
-	for (size_t i = 0; i < p->count; i++)
-		if (p->rows[i].wanted && p->rows[i].probe.status != COLLECTOR_OK)
+	for (size_t i = 0; i < p->count; i++) {
+		const struct plan_row *r = &p->rows[i];
+
+		if (!r->wanted)
+			continue;
+		if (r->probe.status != COLLECTOR_OK)
 			code = 3;
-	return code;
+		if (!strcmp(r->collector->name, "page-cache"))
+			memory = try_ladder(o, root, &ladder);
+	}
+	if (memory && memory->no)
+		code = 3;
+	return plan_print_check(p, o, memory, stdout) ? 4 : code;
 }
 
 void window_open_stdio(void)
 {
-	/* A descriptor that was closed would be taken by the next file we open.  The wrong way
-	 * round: reading 0 and writing 1 and 2 go on failing. */
+	/* A descriptor that was closed would be taken by the next file we open, an archive perhaps.
+	 * The placeholder can be neither read nor written, so that using it goes on failing. */
 	for (int fd = 0; fd < 3; fd++)
-		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
-		    open("/dev/null", fd ? O_RDONLY : O_WRONLY) != fd)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF && open("/", O_PATH) != fd)
 			abort();
 }

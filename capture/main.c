@@ -30,6 +30,7 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int r;
 
+	window_open_stdio();
 	r = capture_options_parse(&o, argc, argv, &e);
 	if (r > 0)
 		return fflush(stdout) == 0 ? EXIT_COMPLETE : EXIT_NO_ARCHIVE;

@@ -181,7 +181,12 @@ static const char *word(const struct plan_row *r)
 
 static void print_row(const struct plan_row *r, const char *what, FILE *out)
 {
-	fprintf(out, "  %-12s %-12s %s\n", r->collector->name, what, r->probe.reason);
+	const char *reason = r->probe.reason;
+
+	if (reason[0])
+		fprintf(out, "  %-12s %-12s %s\n", r->collector->name, what, reason);
+	else
+		fprintf(out, "  %-12s %s\n", r->collector->name, what);
 }
 
 int plan_print(const struct plan *p, const struct capture_options *o, FILE *out)
@@ -208,17 +213,30 @@ int plan_print(const struct plan *p, const struct capture_options *o, FILE *out)
 	return finish(out);
 }
 
-int plan_print_check(const struct plan *p, const struct capture_options *o, FILE *out)
+static void print_fact(const char *name, const char *value, FILE *out)
+{
+	fprintf(out, "  %-12s %s\n", name, value[0] ? value : "unknown");
+}
+
+int plan_print_check(const struct plan *p, const struct capture_options *o,
+		     const struct ladder *memory, FILE *out)
 {
 	fprintf(out, "Collectors\n");
 	for (size_t i = 0; i < p->count; i++)
 		print_row(&p->rows[i], word(&p->rows[i]), out);
+	if (memory) {
+		fprintf(out, "\nKernel memory\n");
+		fprintf(out, "  %-12s %s\n", "read through",
+			memory->no ? "nothing" : memory->source);
+		if (memory->refused[0])
+			fprintf(out, "  %-12s %s\n", memory->no ? "because" : "and not",
+				memory->refused);
+	}
 	fprintf(out, "\nHost\n");
-	fprintf(out, "  %-12s %s\n", "name", p->facts.hostname);
-	fprintf(out, "  %-12s %s\n", "kernel", p->facts.kernel);
-	fprintf(out, "  %-12s %s\n", "lockdown",
-		p->facts.lockdown[0] ? p->facts.lockdown : "unknown");
-	fprintf(out, "  %-12s %s\n", "container", p->facts.container ? "yes" : "no");
+	print_fact("name", p->facts.hostname, out);
+	print_fact("kernel", p->facts.kernel, out);
+	print_fact("lockdown", p->facts.lockdown, out);
+	print_fact("container", p->facts.container ? "yes" : "no", out);
 	print_budgets(o, out);
 	return finish(out);
 }

@@ -9,6 +9,7 @@
 #include "ask.h"
 #include "collect.h"
 #include "head.h"
+#include "ladder.h"
 
 #define PLAN_PROBE_NS (3 * 1000000000ULL)
 
@@ -42,5 +43,6 @@ void plan_names(const struct plan *p, char *out, size_t cap, const char *separat
 
 /* --plan and --estimate-only. */
 int plan_print(const struct plan *p, const struct capture_options *o, FILE *out);
-/* `check`. */
-int plan_print_check(const struct plan *p, const struct capture_options *o, FILE *out);
+/* `check`.  memory: NULL when no collector reads kernel memory. */
+int plan_print_check(const struct plan *p, const struct capture_options *o,
+		     const struct ladder *memory, FILE *out);
