@@ -259,13 +259,19 @@ static void report(const struct mounts *m, const struct pids *pids)
 		emit_status(out, COLLECTOR_PARTIAL, E2BIG,
 			    "more than %d mount namespaces, or %u processes", MAX_NAMESPACES,
 			    PIDS_MAX);
-	else if (m->refused)
+	else if (m->refused && geteuid() != 0)
 		emit_status(out, COLLECTOR_PARTIAL, EACCES,
 			    "/proc/PID/ns/mnt: %s for %llu of %zu processes (needs root)",
 			    strerror(EACCES), (unsigned long long)m->refused, pids->count);
 	else if (m->unread)
 		emit_status(out, COLLECTOR_PARTIAL, m->unread_no, "/proc/PID/mountinfo: %s",
 			    strerror(m->unread_no));
+	/* Root is refused by single processes: more capable ones, other security contexts. */
+	if (m->refused && geteuid() == 0) {
+		emit_loss(out, "mount namespace not readable", m->refused);
+		emit_note(out, "/proc/PID/ns/mnt: %s for %llu of %zu processes", strerror(EACCES),
+			  (unsigned long long)m->refused, pids->count);
+	}
 }
 
 static int mounts_write(struct collect *c)
