@@ -182,7 +182,7 @@ int frames_read(struct frames *f, const uint8_t **ret_data, size_t *ret_len, str
 static bool worth_going_on(struct frames *f)
 {
 	if (++f->resyncs <= 2 * f->limits->members + 64 &&
-	    f->work < 2 * f->limits->input + (64u << 20))
+	    f->work < 4 * (f->in_offset + f->in_len) + (64u << 20))
 		return true;
 	f->gave_up = true;
 	return false;

@@ -39,12 +39,13 @@ struct reader {
 	size_t chunk_len;
 	uint8_t block[TAR_BLOCK];
 	uint32_t headers;
-	uint32_t zeros; /* zero blocks right before */
-	bool hunting;	/* after damage: looking for the next header */
-	bool skip_next; /* its name was given by a header that was refused */
-	bool cut_frame; /* the file ended inside a frame, and nothing was found behind */
-	bool ended;	/* the end of the tar was seen */
-	char *data;	/* of the member being read */
+	uint32_t zeros;	 /* zero blocks right before */
+	bool hunting;	 /* after damage: looking for the next header */
+	bool skip_next;	 /* its name was given by a header that was refused */
+	bool cut_frame;	 /* the file ended inside a frame, and nothing was found behind */
+	uint64_t cut_at; /* where that frame starts */
+	bool ended;	 /* the end of the tar was seen */
+	char *data;	 /* of the member being read */
 	size_t data_cap;
 };
 
@@ -292,6 +293,7 @@ static int recover(struct reader *r, int why)
 		note_damage(r, "%s", r->frames.why);
 	} else {
 		r->cut_frame = true;
+		r->cut_at = r->frames.frame_start;
 	}
 	r->hunting = true;
 	r->skip_next = false;
@@ -356,7 +358,8 @@ static int one_block(struct reader *r)
 		/* The file goes on, so that the frame was damaged, not cut. */
 		r->cut_frame = false;
 		r->out.damaged++;
-		note_damage(r, "a frame was damaged");
+		note_damage(r, "frame at byte %llu: claims more than the file has",
+			    (unsigned long long)r->cut_at);
 	}
 	r->hunting = false;
 	r->zeros = 0;

@@ -56,7 +56,7 @@ typedef int (*bundle_member_fn)(void *ctx, const struct bundle_member *m, const 
  * fd: a regular file, read with pread from 0.  Returns 0 even for a damaged file (see outcome);
  * -EINVAL: not an archive, or none of its members could be read; -E2BIG: a limit was exceeded (e
  * says which; members may have been handed out before); -EPROTONOSUPPORT: (from the manifest
- * layer); or the callback's error.
+ * layer); or the callback's error.  Messages begin with "archive: ": the caller knows the path.
  */
 int bundle_read(int fd, const struct bundle_limits *limits, bundle_member_fn fn, void *ctx,
 		struct bundle_outcome *ret, struct err *e);

@@ -39,7 +39,7 @@ struct parse {
 
 static int refuse(struct parse *p, const char *why)
 {
-	char path[160];
+	char path[160] = "";
 	struct sbuf b = SBUF(path);
 
 	for (unsigned i = 0; i < p->depth; i++) {
@@ -184,7 +184,7 @@ static int on_string(void *ctx, const unsigned char *s, size_t len)
 		return f->convert(text, len, at(p, f->offset)) == 0 ? 1
 								    : refuse(p, "not understood");
 	default:
-		return refuse(p, "is not a string");
+		return refuse(p, "is a string");
 	}
 }
 
@@ -237,7 +237,7 @@ static int on_number(void *ctx, const char *text, size_t len)
 		*(double *)at(p, f->offset) = v;
 		return 1;
 	default:
-		return refuse(p, "is not a number");
+		return refuse(p, "is a number");
 	}
 }
 
@@ -250,7 +250,7 @@ static int on_boolean(void *ctx, int v)
 		return 1;
 	f = current(p);
 	if (!f || f->kind != SHAPE_BOOL)
-		return refuse(p, "is not true or false");
+		return refuse(p, "is true or false");
 	*(bool *)at(p, f->offset) = v != 0;
 	return 1;
 }

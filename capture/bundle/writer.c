@@ -139,7 +139,7 @@ static int check_member(struct bundle_writer *w, const char *name, size_t size, 
 	if (!bundle_name_ok(name, len) || (!manifest && strcmp(name, BUNDLE_MANIFEST) == 0))
 		return err_set(e, EINVAL, "%s: not a name for a member", name);
 	/* ustar: at most 100 bytes of name, or a prefix that ends at a slash. */
-	if (len > 100)
+	if (len > 100 || strlen(w->top) + 1 + len > BUNDLE_MAX_NAME)
 		return err_errno(e, ENAMETOOLONG, name);
 	if (size > BUNDLE_PART_SIZE)
 		return err_set(e, EFBIG, "%s: %zu bytes, a member has at most %u", name, size,
