@@ -33,6 +33,7 @@ struct bundle_writer {
 	struct name_set names;
 	uint64_t max_size;
 	bool manifest_written, finished;
+	bool closing; /* what libarchive still writes is nobody's */
 };
 
 static int compress_into_frame(struct bundle_writer *w, const void *data, size_t len,
@@ -58,7 +59,7 @@ static int compress_into_frame(struct bundle_writer *w, const void *data, size_t
 static la_ssize_t tar_write(struct archive *a, void *ctx, const void *data, size_t len)
 {
 	struct bundle_writer *w = ctx;
-	int r = compress_into_frame(w, data, len, ZSTD_e_continue);
+	int r = w->closing ? 0 : compress_into_frame(w, data, len, ZSTD_e_continue);
 
 	if (r < 0) {
 		archive_set_error(a, -r, "zstd: %s", strerror(-r));
@@ -312,11 +313,8 @@ void bundle_destroy(struct bundle_writer *w)
 {
 	if (!w)
 		return;
-	if (w->tar) {
-		/* Freeing would write the end of the tar. */
-		archive_write_fail(w->tar);
-		archive_write_free(w->tar);
-	}
+	w->closing = true;
+	archive_write_free(w->tar);
 	archive_entry_free(w->entry);
 	ZSTD_freeCCtx(w->zstd);
 	free(w->frame);
