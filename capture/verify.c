@@ -163,7 +163,11 @@ int verify_run(const char *file, bool quiet)
 			err_set(&e, -r, "%s: not an archive of ossnap", file);
 	}
 	if (r < 0) {
-		fprintf(stderr, "ossnap-capture: %s\n", e.text);
+		/* The reader knows a descriptor only, and calls it "archive". */
+		if (strncmp(e.text, "archive: ", 9) == 0)
+			fprintf(stderr, "ossnap-capture: %s: %s\n", file, e.text + 9);
+		else
+			fprintf(stderr, "ossnap-capture: %s\n", e.text);
 		return 4;
 	}
 	return verify_print(stdout, file, &v, quiet) == 0 ? 0 : 3;

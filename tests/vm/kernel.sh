@@ -77,52 +77,58 @@ fetch_deb() {
 	rm -rf "$dir"
 }
 
+# unpack SUITE IMAGE VERSION: into the cache as KERNEL_DIR; prints why not.
+unpack() (
+	stage=$(mktemp -d "$CACHE/stage.XXXXXX")
+	trap 'rm -rf "$stage"' EXIT
+	mkdir "$stage/root" "$stage/kernel"
+	fetch_deb "$1" "$2" "$stage/root" || exit 1
+	# In unstable the image is split, and lies among the modules.
+	[ -n "$(find "$stage/root" -name 'vmlinuz*' -type f)" ] ||
+		fetch_deb "$1" "linux-binary-$3" "$stage/root" || exit 1
+	[ -n "$(find "$stage/root" -name 'virtio_blk.ko*')" ] ||
+		fetch_deb "$1" "linux-modules-$3" "$stage/root" || exit 1
+	if ! mv "$(find "$stage/root" -name 'vmlinuz*' -type f | head -1)" "$stage/kernel/vmlinuz" ||
+		! mv "$(find "$stage/root" -type d -path '*/lib/modules/*' -name "$3" | head -1)" "$stage/kernel/modules"; then
+		echo "$2: holds no vmlinuz or no modules"
+		exit 1
+	fi
+	rm -rf "$KERNEL_DIR"
+	mv "$stage/kernel" "$KERNEL_DIR"
+)
+
 # get_kernel KERNEL: sets KERNEL_DIR (with vmlinuz and modules/), KERNEL_VERSION; else REASON.
 get_kernel() {
-	local suite image version dir stage pattern=[0-9]
+	local suite image lock pattern=[0-9]
 	REASON=
 	if ! suite=$(suite_of "$1"); then
-		REASON="$1: no such kernel (5.10 6.1 6.12 newest)"
+		REASON="no such kernel (5.10 6.1 6.12 newest)"
 		return 1
 	fi
 	# A suite may carry a backport of its successor's kernel as well.
 	[ "$1" = newest ] || pattern=${1//./\\.}\\.
 	mkdir -p "$CACHE"
-	if ! REASON=$(update_suite "$suite"); then
-		# What was fetched before is good enough when the mirror is away.
-		KERNEL_DIR=$(find "$CACHE" -maxdepth 1 -name "kernel-$suite-${1/newest/}*" -type d 2>/dev/null | sort -V | tail -1)
-		[ -n "$KERNEL_DIR" ] || return 1
-	else
+	exec {lock}>"$CACHE/lock"
+	flock -w 300 "$lock"
+	if REASON=$(update_suite "$suite"); then
 		image=$(newest_package "$suite" "^linux-image-$pattern.*-cloud-amd64\$")
+		KERNEL_DIR=$CACHE/kernel-$suite-${image#linux-image-}
 		if [ -z "$image" ]; then
 			REASON="$suite: no linux-image-*-cloud-amd64 in its index"
-			return 1
+		elif [ ! -f "$KERNEL_DIR/vmlinuz" ]; then
+			REASON=$(unpack "$suite" "$image" "${image#linux-image-}")
 		fi
-		version=${image#linux-image-}
-		KERNEL_DIR=$CACHE/kernel-$suite-$version
-		if [ ! -f "$KERNEL_DIR/vmlinuz" ]; then
-			stage=$(mktemp -d "$CACHE/stage.XXXXXX")
-			REASON=$(fetch_deb "$suite" "$image" "$stage") || return 1
-			# In unstable the image is split in two.
-			[ -n "$(find "$stage/boot" -name 'vmlinuz-*' 2>/dev/null)" ] ||
-				REASON=$(fetch_deb "$suite" "linux-binary-$version" "$stage") || return 1
-			[ -n "$(find "$stage/" -name 'virtio_blk.ko*' 2>/dev/null)" ] ||
-				REASON=$(fetch_deb "$suite" "linux-modules-$version" "$stage") || return 1
-			dir=$(mktemp -d "$CACHE/stage.XXXXXX")
-			mv "$(find "$stage" -name 'vmlinuz-*' -type f | head -1)" "$dir/vmlinuz" &&
-				mv "$(find "$stage" -type d -path '*/lib/modules/*' -name "$version" | head -1)" "$dir/modules" || {
-				REASON="$image: holds no vmlinuz or no modules"
-				return 1
-			}
-			rm -rf "$stage" "$KERNEL_DIR"
-			mv "$dir" "$KERNEL_DIR"
-		fi
+	else
+		# What was fetched before is good enough when the mirror is away.
+		KERNEL_DIR=$(find "$CACHE" -maxdepth 1 -name "kernel-$suite-${1/newest/}*" -type d | sort -V | tail -1)
+		[ -z "$KERNEL_DIR" ] || REASON=
 	fi
-	REASON=
+	exec {lock}>&-
 	KERNEL_VERSION=${KERNEL_DIR##*/kernel-"$suite"-}
+	[ -z "$REASON" ]
 }
 
-# module_files NAME...: "decompressed" copies of these modules, and of what they need, go into DIR;
+# module_files DIR NAME...: decompressed copies of these modules, and of what they need, go into DIR;
 # prints their file names in the order to load.  One that is built in has none.
 module_files() {
 	local dir=$1 name file

@@ -32,7 +32,7 @@ compare_truth() {
 	files_of "$dir/$source.tar.zst" >"$dir/$source.files"
 	while IFS=$'\t' read -r name state path dev ino bytes pages; do
 		want=$(((bytes + 4095) / 4096))
-		if [ "$pages" != "$want" ]; then
+		if [ "$pages" -lt "$want" ]; then
 			if [ "$name" = evicted ] && [ "$pages" = 0 ]; then
 				skip "$kernel $source: evicted" "this kernel drops the pages with the name"
 			else
@@ -65,17 +65,25 @@ path_fits() {
 	esac
 }
 
-# compare_sum KERNEL SOURCE DIR: all that was found, against meminfo before and after.
+# compare_sum KERNEL SOURCE DIR: all that was found, against the kernel's sum right before and right
+# after the scan.  Those two readings stand in the archive, since the tool's own shared memory counts
+# too and is gone after it; they are held against what the guest read before and after the tool ran.
 compare_sum() {
-	local found mean difference
+	local found mean difference before after guest
+	before=$(scan_value "$3/$2.tar.zst" meminfo_cached_kb_before)
+	after=$(scan_value "$3/$2.tar.zst" meminfo_cached_kb_after)
 	found=$(awk -F'\t' '{ s += $3 } END { printf "%d", s * 4 }' "$3/$2.files")
-	mean=$(awk '/^(Cached|Buffers):/ { s += $2 } END { printf "%d", s / 2 }' "$3/meminfo.$2")
+	mean=$(((${before:-0} + ${after:-0}) / 2))
 	difference=$((found > mean ? found - mean : mean - found))
 	if [ "$mean" -gt 0 ] && [ $((difference * 200)) -le "$mean" ]; then
 		ok "$1 $2: the sum found is within 0.5% of Cached + Buffers ($found and $mean KiB)"
 	else
 		fail "$1 $2: the sum found is within 0.5% of Cached + Buffers" "$found KiB found, $mean KiB in meminfo"
 	fi
+	guest=$(awk '/^(Cached|Buffers):/ { s += $2 } END { printf "%d", s / 2 }' "$3/meminfo.$2")
+	difference=$((guest > mean ? guest - mean : mean - guest))
+	check "$1 $2: the tool read the same meminfo as the guest, give or take its own 4 MiB ($mean and $guest KiB)" \
+		test "$difference" -le 4096
 }
 
 # cgroup of the file that a group wrote
@@ -103,7 +111,7 @@ one_kernel() {
 		fail "$kernel: boots and comes back" "$REASON"
 		return
 	}
-	[ -z "${VM_KEEP:-}" ] || { mkdir -p "$VM_KEEP" && rm -rf "$VM_KEEP/$kernel" && cp -r "$dir" "$VM_KEEP/$kernel"; }
+	[ -z "${VM_KEEP:-}" ] || { mkdir -p "$VM_KEEP" && rm -rf "${VM_KEEP:?}/$kernel" && cp -r "$dir" "$VM_KEEP/$kernel"; }
 	ok "$kernel: boots and comes back ($KERNEL_VERSION, boot $BOOTS of at most $BOOT_TRIES)"
 	equal "$kernel: the static binary starts" "$("$CAPTURE" --version)" "$(cat "$dir/version")"
 	check "$kernel: list names the page-cache collector" grep -q '^page-cache' "$dir/list"
