@@ -323,15 +323,18 @@ static struct found find(struct paths *p, uint64_t mntns, uint64_t dev, const ch
 
 		if (path[len] != '/' && path[len] != '\0')
 			continue; /* not on a component; len == 0 is always on one */
+		/* The root of a file system has no name of its own there. */
+		const char *rest = path + len + !strcmp(path + len, "/");
+
 		i = lookup_get(&p->by_root, mntns, dev, path, len);
 		while (i && tries++ < MAX_TRIES) {
 			const struct entry *e = &p->entries[i - 1];
-			const char *full = join(p, e->m->mountpoint, path + len);
+			const char *full = join(p, e->m->mountpoint, rest);
 
 			if (walk(p, e->m->mntns, full) == i)
-				return (struct found){e, full, path + len, false};
+				return (struct found){e, full, rest, false};
 			if (!best.entry)
-				best = (struct found){e, full, path + len, true};
+				best = (struct found){e, full, rest, true};
 			i = mntns == ANY_NAMESPACE ? e->next_any : e->next;
 		}
 		if (len == 0)

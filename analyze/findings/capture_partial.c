@@ -50,11 +50,21 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 			"The capture is not complete: %s", what);
 	if (!f)
 		return 0;
-	if (damaged && a->damage)
-		finding_because(out, f, "#collectors", "%s", a->damage);
+	if (cut)
+		finding_because(out, f, "#collectors", "the archive ends in the middle");
+	if (no_manifest)
+		finding_because(out, f, "#collectors",
+				"it has no manifest, which a finished capture writes last");
+	if (damaged)
+		finding_because(out, f, "#collectors", "%s",
+				a->damage && *a->damage
+					? a->damage
+					: "members are missing, damaged or refused");
 	if (interrupted && !isnan(a->window_s) && !isnan(a->planned_s))
 		finding_because(out, f, "#collectors", "%s of %s were captured",
 				seconds_words(out, a->window_s), seconds_words(out, a->planned_s));
+	else if (interrupted)
+		finding_because(out, f, "#collectors", "%s ended the window early", a->interrupted);
 	for (size_t i = 0; i < facts->collectors.count; i++) {
 		const struct fact_collector *c = &facts->collectors.rows[i];
 

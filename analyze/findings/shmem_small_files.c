@@ -83,7 +83,8 @@ static int grow(struct lookup *ix, struct tree *trees, size_t *count, size_t max
 {
 	size_t len = strlen(d->path);
 
-	for (unsigned depth = 0; len > 1 && depth < MAX_DEPTH; depth++) {
+	for (unsigned depth = 0; len > 1 && memchr(d->path, '/', len) && depth < MAX_DEPTH;
+	     depth++) {
 		uint32_t *v = lookup_put(ix, 0, 0, d->path, len);
 
 		if (!v)
@@ -162,8 +163,8 @@ int rule_shmem_small_files(const struct model *m, struct findings *out)
 					       !memcmp(trees[k].path, trees[i].path, trees[i].len);
 		if (trees[i].below_found || !leaks(m, trees[i].files, trees[i].bytes))
 			continue;
-		struct tree t = trees[i]; /* the findings gather in front: all there is behind i is
-					     shallower */
+		/* The findings gather in front, among the rows that were looked at already. */
+		struct tree t = trees[i];
 
 		trees[i] = trees[found];
 		trees[found++] = t;

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "model_fixture.h"
+
+#include <errno.h>
+
+#include "../../analyze/estimate.h"
+
+static struct fact_scan scan(uint64_t one_in, uint64_t pages, uint64_t done, uint64_t finished)
+{
+	return (struct fact_scan){.one_in = one_in,
+				  .pages_total = pages,
+				  .page_size = 4096,
+				  .strata_total = (pages + one_in - 1) / one_in,
+				  .strata_done = done,
+				  .finished = finished};
+}
+
+static void test_exact(void **state)
+{
+	struct fact_scan s = scan(1, 1000, 1000, 1);
+	struct sample_design d;
+
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	assert_true(d.exact);
+	struct estimate e = estimate_total(&d, 17);
+
+	assert_true(e.low == 17 * 4096 && e.bytes == 17 * 4096 && e.high == 17 * 4096);
+	/* More than there can be is passed on as it was measured: both readings are the kernel's.
+	 */
+	e = estimate_share(&d, 4096 * 10, 12, 12);
+	assert_true(e.bytes == 12 * 4096 && e.low == e.high);
+}
+
+static void test_stopped(void **state)
+{
+	/* Half of the strata: twice as much is expected as was seen. */
+	struct fact_scan s = scan(64, 64000, 500, 0);
+	struct sample_design d;
+
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	struct estimate e = estimate_total(&d, 50);
+
+	assert_true(e.bytes == 50.0 / 500 * 64000 * 4096);
+	assert_true(e.low < e.bytes && e.bytes < e.high);
+	/* One page per stratum, stopped half-way: the other half is still uncertain … */
+	s = scan(1, 1000, 500, 0);
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	e = estimate_total(&d, 50);
+	assert_true(e.bytes == 100 * 4096 && e.low < e.bytes && e.high > e.bytes);
+	/* … and what was seen is there. */
+	assert_true(e.low >= 50 * 4096);
+	/* All but finished in name: no width left. */
+	s = scan(1, 1000, 1000, 0);
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	e = estimate_total(&d, 50);
+	assert_true(e.high - e.low < 1);
+}
+
+static void test_edges(void **state)
+{
+	struct fact_scan s = scan(64, 6400000, 100000, 1);
+	struct sample_design d;
+
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	struct estimate e = estimate_total(&d, 0);
+
+	assert_true(e.bytes == 0 && e.low == 0 && e.high > 0);
+	e = estimate_total(&d, 100000);
+	assert_true(e.bytes == e.high && e.low < e.bytes);
+	e = estimate_total(&d, UINT64_MAX - 1);
+	assert_true(e.bytes == 6400000.0 * 4096);
+	e = estimate_share(&d, 1e6, 0, 0);
+	assert_true(isnan(e.bytes) && isnan(e.low) && isnan(e.high));
+	e = estimate_share(&d, 4096 * 100, 5, 5);
+	assert_true(e.bytes == 4096 * 100 && e.high == e.bytes && e.low < e.bytes &&
+		    e.low >= 4096 * 5);
+	e = estimate_share(&d, 4096 * 5, 5, 2); /* every page of it was sampled */
+	assert_true(e.bytes == 4096 * 2 && e.low == e.high);
+	e = estimate_share(&d, 4096, 5, 7); /* lies */
+	assert_true(e.bytes == 4096);
+	e = estimate_share(&d, 0, 5, 2);
+	assert_true(e.bytes == 0 && e.low == 0 && e.high == 0);
+
+	static const struct fact_scan bad[] = {
+		{0},
+		{.one_in = FACT_NONE, .strata_done = 1, .page_size = 4096},
+		{.one_in = 1, .strata_done = FACT_NONE, .page_size = 4096},
+		{.one_in = 1, .strata_done = 1, .page_size = FACT_NONE},
+		{.one_in = 1, .strata_done = 0, .page_size = 4096},
+	};
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(sample_design_init(&d, &bad[i]), -ENODATA);
+	s = (struct fact_scan){.one_in = 64,
+			       .strata_done = 10,
+			       .page_size = 4096,
+			       .strata_total = FACT_NONE,
+			       .pages_total = FACT_NONE};
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	assert_true(d.population == 640);
+}
+
+static uint64_t next(uint64_t *x)
+{
+	*x ^= *x << 13;
+	*x ^= *x >> 7;
+	*x ^= *x << 17;
+	return *x;
+}
+
+/* The interval holds the truth as often as it says, on a memory map with files in runs, as page
+ * cache has them: one random page of each stratum of 64, files of 1 to 4,000 pages. */
+static void test_coverage(void **state)
+{
+	enum { PAGES = 1 << 16, ONE_IN = 64, RUNS = 400, FILES = 64 };
+	static unsigned char owner[PAGES];
+	double truth[FILES + 1] = {0}, bias = 0;
+	uint64_t x = 0x9e3779b97f4a7c15;
+	size_t inside = 0, all = 0;
+
+	for (size_t i = 0; i < PAGES;) {
+		size_t run = 1 + next(&x) % 300;
+		unsigned char file = (unsigned char)(next(&x) % 4 ? 0 : 1 + next(&x) % FILES);
+
+		for (; run-- && i < PAGES; i++) {
+			owner[i] = file;
+			truth[file]++;
+		}
+	}
+	for (size_t run = 0; run < RUNS; run++) {
+		uint64_t seen[FILES + 1] = {0};
+		struct fact_scan s = scan(ONE_IN, PAGES, PAGES / ONE_IN, 1);
+		struct sample_design d;
+
+		for (size_t h = 0; h < PAGES / ONE_IN; h++)
+			seen[owner[h * ONE_IN + next(&x) % ONE_IN]]++;
+		assert_int_equal(sample_design_init(&d, &s), 0);
+		for (size_t i = 1; i <= FILES; i++) {
+			struct estimate e = estimate_total(&d, seen[i]);
+
+			inside += e.low <= truth[i] * 4096 && truth[i] * 4096 <= e.high;
+			all++;
+			bias += e.bytes - truth[i] * 4096;
+		}
+	}
+	double coverage = (double)inside / (double)all, sum = 0;
+
+	for (size_t i = 1; i <= FILES; i++)
+		sum += truth[i] * 4096;
+	if (coverage < 0.94)
+		fail_msg("95%% intervals held the truth %.1f%% of the time", coverage * 100);
+	assert_true(fabs(bias) / RUNS < 0.01 * sum);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_coverage),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
