@@ -162,7 +162,7 @@ void gather_deinit(struct gather *g)
 /* Whole names only; the count beside them says how many there are. */
 static void add_name(struct sbuf *b, const char *name)
 {
-	if (b->len + strlen(name) + 8 > b->cap) {
+	if (b->len + strlen(name) + 9 > b->cap) {
 		if (!b->truncated)
 			sbuf_puts(b, ", …");
 		b->truncated = true;
@@ -170,6 +170,8 @@ static void add_name(struct sbuf *b, const char *name)
 	}
 	if (b->len)
 		sbuf_puts(b, ", ");
+	if (strchr(name, '/')) /* a path from the root */
+		sbuf_putc(b, '/');
 	sbuf_puts(b, name);
 }
 

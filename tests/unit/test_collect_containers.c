@@ -215,7 +215,7 @@ static void refused_state_is_partial(void **state)
 	assert_int_equal(seteuid(0), 0);
 	assert_int_equal(out.status, COLLECTOR_PARTIAL);
 	assert_string_equal(out.reason,
-			    "var/lib/docker/containers: Permission denied (needs root)");
+			    "/var/lib/docker/containers: Permission denied (needs root)");
 	has_row(ID_A "\tdocker\t");
 }
 
