@@ -27,7 +27,7 @@ int frame_write(int fd, const struct frame_header *h, const void *name, const vo
 				continue;
 			return -errno;
 		}
-		while (n > 0) {
+		while (n > 0 && i < 3) {
 			size_t take = (size_t)n < iov[i].iov_len ? (size_t)n : iov[i].iov_len;
 
 			iov[i].iov_base = (char *)iov[i].iov_base + take;

@@ -3,15 +3,12 @@
  * The run.  One process listens to all collectors' children, keeps the deadlines and the budgets,
  * and is the only one that writes the archive.
  *
- *   window_run_table()   plan → preflight → begin() → attend() → finish()
- *   attend()             one pass: signals, deadlines, the dead, budgets, what the pipes have
- *   a signal             interrupt(): every child is told to hand over, gets INTERRUPT_NS, is
- * killed; finish() then writes a manifest that says so
+ *   window_run_table()  plan → preflight → begin() → window_attend() → finish()
+ *   window_attend()     again and again: signals, deadlines, the dead, budgets, the pipes
+ *   a signal            every child is told to hand over what it has, and killed a second
+ *                       later; finish() then writes a manifest that says so
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,118 +19,17 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
-#include "base/sbuf.h"
-#include "base/units.h"
 #include "budget.h"
 #include "bundle/writer.h"
-#include "child.h"
 #include "name.h"
-#include "preflight.h"
-#include "redact.h"
-#include "say.h"
+#include "run.h"
 #include "signals.h"
 #include "window_private.h"
 
-#define GRACE_NS (10 * NSEC_PER_SEC)	     /* after the window's end, to read and hand over */
-#define STOP_MARGIN_NS (500 * NSEC_PER_MSEC) /* before the deadline, to stop in order */
-#define INTERRUPT_NS (1100 * NSEC_PER_MSEC)  /* of the two seconds after a signal */
-#define DIE_NS (300 * NSEC_PER_MSEC)	     /* after SIGKILL, before it is left behind */
-#define IDLE_TICK_NS (200 * NSEC_PER_MSEC)
 #define POOL_BYTES (2 * (size_t)BUNDLE_PART_SIZE + (64u << 10))
 
 /* The exit codes of the contract. */
 enum { COMPLETE = 0, USAGE = 2, PARTIAL = 3, NO_ARCHIVE = 4, REFUSED = 5, SIGNALLED = 128 };
-
-struct run {
-	const struct capture_options *options;
-	const struct sysroot *root;
-	struct say say;
-	struct plan plan;
-	struct target target;
-	struct bundle_writer *writer;
-	struct budget budget;
-	struct frame_pool pool;
-	struct child children[ASK_MAX];
-	size_t child_count;
-	struct redactor redactor;
-	struct capture_head head;
-	struct capture_manifest manifest;
-	struct err fatal; /* why there will be no archive */
-	int signal_fd, interrupted;
-	bool disk_warned;
-	uint64_t begun_ns, window_start_ns, window_end_ns, ended_ns, next_tick_ns;
-};
-
-static double since_start_ms(const struct run *r, uint64_t now)
-{
-	return now > r->window_start_ns ? (double)(now - r->window_start_ns) / 1e6 : 0;
-}
-
-/* ------------------------------------------------------------------ what children hand over */
-
-static void lose_member(struct run *r, struct child *c, const char *name, const struct err *e)
-{
-	child_loss(c, "members not written", 1);
-	if (c->lost_reason[0])
-		return;
-	snprintf(c->lost_reason, sizeof(c->lost_reason), "%.200s: %.300s", name, e->text);
-	say(&r->say, SAY_PROBLEM, "%s: %s is not kept: %s", c->result.name, name, e->text);
-}
-
-static int take_member(void *ctx, struct child *c, const char *name, const void *data, size_t len,
-		       bool truncated)
-{
-	struct run *r = ctx;
-	struct err e = {0};
-	size_t members;
-	int rc = 0;
-
-	bundle_members(r->writer, &members);
-	/* The log and the manifest are still to come. */
-	if (members + 2 >= BUNDLE_MAX_MEMBERS)
-		rc = err_set(&e, EMFILE, "the archive has %d members already", BUNDLE_MAX_MEMBERS);
-	if (!rc)
-		rc = target_room(&r->target, len, &e);
-	if (!rc)
-		rc = bundle_add(r->writer, name, data, len, truncated, &e);
-	if (!rc) {
-		c->bytes += len;
-		c->members++;
-		return 0;
-	}
-	if (r->target.dir_fd < 0 && rc != -EFBIG && rc != -EMFILE && rc != -EEXIST &&
-	    rc != -EINVAL) {
-		/* A stream cannot be cut back to the last whole member. */
-		r->fatal = e;
-		return rc;
-	}
-	lose_member(r, c, name, &e);
-	return 0;
-}
-
-static void take_redacted(void *ctx, const char *kind, const char *where, uint64_t count)
-{
-	struct run *r = ctx;
-	struct capture_manifest *m = &r->manifest;
-	struct redaction_count *slot;
-	size_t i;
-
-	for (i = 0; i < m->redacted_count; i++)
-		if (!strcmp(m->redacted[i].kind, kind) && !strcmp(m->redacted[i].where, where))
-			break;
-	if (i == ARRAY_SIZE(m->redacted)) {
-		/* A receipt that is full still tells how much. */
-		slot = &m->redacted[--i];
-		snprintf(slot->kind, sizeof(slot->kind), "several");
-		snprintf(slot->where, sizeof(slot->where), "several");
-	} else if (i == m->redacted_count) {
-		slot = &m->redacted[i];
-		snprintf(slot->kind, sizeof(slot->kind), "%s", kind);
-		snprintf(slot->where, sizeof(slot->where), "%s", where);
-		m->redacted_count++;
-	}
-	m->redacted[i].count += count;
-}
 
 /* ------------------------------------------------------------------ begin */
 
@@ -200,7 +96,7 @@ static int begin(struct run *r)
 			.redactor = &r->redactor,
 			.window_start_ns = r->window_start_ns,
 			.window_end_ns = r->window_end_ns,
-			.deadline_ns = r->window_end_ns + GRACE_NS,
+			.deadline_ns = r->window_end_ns + RUN_GRACE_NS,
 			.memory_limit = o->max_memory / 100 * c->collector->memory_share,
 			.stop_fd = -1,
 		};
@@ -210,195 +106,11 @@ static int begin(struct run *r)
 		if (signals_first()) {
 			child_status(c, COLLECTOR_PARTIAL, 0, "interrupted before it started");
 			c->phase = CHILD_GONE;
-		} else if (child_start(c, &t, since_start_ms(r, clock_ns(CLOCK_MONOTONIC)))) {
+		} else if (child_start(c, &t, run_ms(r, clock_ns(CLOCK_MONOTONIC)))) {
 			c->phase = CHILD_GONE;
 		}
 	}
 	return 0;
-}
-
-/* ------------------------------------------------------------------ attend */
-
-static void interrupt(struct run *r, uint64_t now)
-{
-	r->interrupted = signals_first();
-	say(&r->say, SAY_PROBLEM, "SIG%s: finishing with what there is (again to leave at once)",
-	    sigabbrev_np(r->interrupted));
-	budget_release(&r->budget, r->children, r->child_count, now);
-	for (size_t i = 0; i < r->child_count; i++) {
-		struct child *c = &r->children[i];
-
-		if (!child_alive(c))
-			continue;
-		c->cut = true;
-		if (c->deadline_ns > now + INTERRUPT_NS)
-			c->deadline_ns = now + INTERRUPT_NS;
-		child_stop(c);
-	}
-}
-
-static void keep_deadline(struct run *r, struct child *c, uint64_t now)
-{
-	char held[24], late[24];
-
-	if (c->phase == CHILD_RUNNING && now + STOP_MARGIN_NS >= c->deadline_ns)
-		child_stop(c);
-	if (c->phase != CHILD_RUNNING && c->phase != CHILD_STOPPING)
-		return;
-	if (now < c->deadline_ns)
-		return;
-	if (r->interrupted)
-		child_kill(c, now, COLLECTOR_PARTIAL,
-			   "interrupted by SIG%s, and not done within %s",
-			   sigabbrev_np(r->interrupted), format_duration(INTERRUPT_NS, late));
-	else if (c->paused_ns)
-		child_kill(c, now, COLLECTOR_TIMEOUT,
-			   "not done %s after the window's end; --max-cpu held it back for %s",
-			   format_duration(GRACE_NS, late), format_duration(c->paused_ns, held));
-	else
-		child_kill(c, now, COLLECTOR_TIMEOUT, "not done %s after the window's end",
-			   format_duration(GRACE_NS, late));
-}
-
-/* Its process has ended and its pipe is empty: what is to be said of it? */
-static void conclude(struct run *r, struct child *c)
-{
-	struct collector_result *result = &c->result;
-
-	if (result->status == COLLECTOR_OK && c->lost_reason[0])
-		child_status(c, COLLECTOR_PARTIAL, 0, "%s", c->lost_reason);
-	else if (c->lost_reason[0])
-		child_note(c, "%s", c->lost_reason);
-	if (result->status == COLLECTOR_OK && c->over_memory)
-		child_status(c, COLLECTOR_PARTIAL, 0, "ended early by --max-memory");
-	if (result->status == COLLECTOR_OK && c->cut && c->collector->timed)
-		child_status(c, COLLECTOR_PARTIAL, 0, "its window was ended early by SIG%s",
-			     sigabbrev_np(r->interrupted));
-	if (c->paused_ns > NSEC_PER_SEC) {
-		char text[24];
-
-		child_note(c, "--max-cpu held it back for %s", format_duration(c->paused_ns, text));
-	}
-	say_collector(&r->say, result, c->bytes);
-	c->concluded = true;
-}
-
-static int read_child(struct run *r, struct child *c)
-{
-	const struct child_sink sink = {.ctx = r, .member = take_member, .redacted = take_redacted};
-
-	return child_read(c, &r->pool, &sink);
-}
-
-/* Bury what is dead, leave what cannot die.  1: still there, 0: concluded, or a fatal errno. */
-static int settle(struct run *r, struct child *c, uint64_t now)
-{
-	if (c->concluded)
-		return 0;
-	child_reap(c, since_start_ms(r, now));
-	if (child_alive(c) && c->phase == CHILD_KILLED && now >= c->killed_ns + DIE_NS) {
-		int rc = 1;
-
-		while (c->fd >= 0 && rc == 1) {
-			rc = read_child(r, c);
-			if (rc < 0)
-				return rc;
-		}
-		child_abandon(c, &r->pool, since_start_ms(r, now));
-	}
-	if (child_alive(c) || c->fd >= 0)
-		return 1;
-	conclude(r, c);
-	return 0;
-}
-
-static int next_timeout(const struct run *r, uint64_t now, bool dying)
-{
-	uint64_t ns = r->next_tick_ns > now ? r->next_tick_ns - now : 0;
-
-	if (dying && ns > 5 * NSEC_PER_MSEC)
-		ns = 5 * NSEC_PER_MSEC;
-	return (int)((ns + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
-}
-
-static void tick(struct run *r, uint64_t now, unsigned alive)
-{
-	bool busy;
-
-	if (now < r->next_tick_ns)
-		return;
-	budget_tick(&r->budget, r->children, r->child_count, now);
-	busy = r->budget.paused;
-	for (size_t i = 0; i < r->child_count; i++)
-		busy |= r->children[i].cpu_ns - r->children[i].cpu_before_ns > NSEC_PER_MSEC;
-	r->next_tick_ns = now + (busy ? BUDGET_TICK_NS : IDLE_TICK_NS);
-	say_count(&r->say, r->window_end_ns > now && !r->interrupted ? r->window_end_ns - now : 0,
-		  alive, (unsigned)r->plan.runnable, bundle_bytes_written(r->writer));
-}
-
-/* Until every child has been heard and buried.  A negative errno: there will be no archive. */
-static int attend(struct run *r)
-{
-	for (;;) {
-		struct pollfd p[ASK_MAX + 1];
-		uint64_t now = clock_ns(CLOCK_MONOTONIC);
-		bool dying = false;
-		unsigned alive = 0;
-		int rc;
-
-		if (!r->interrupted && signals_first())
-			interrupt(r, now);
-		for (size_t i = 0; i < r->child_count; i++) {
-			struct child *c = &r->children[i];
-
-			keep_deadline(r, c, now);
-			rc = settle(r, c, now);
-			if (rc < 0)
-				return rc;
-			alive += (unsigned)rc;
-			dying |= child_alive(c) && (c->fd < 0 || c->phase == CHILD_KILLED);
-			p[i] = (struct pollfd){.fd = c->fd, .events = POLLIN};
-			if (c->fd >= 0 && frame_waits_for_room(&c->in, &r->pool))
-				p[i].fd = -1;
-		}
-		if (!alive)
-			return 0;
-		tick(r, now, alive);
-		p[r->child_count] = (struct pollfd){
-			.fd = r->interrupted ? -1 : r->signal_fd,
-			.events = POLLIN,
-		};
-		if (poll(p, r->child_count + 1, next_timeout(r, now, dying)) <= 0)
-			continue;
-		for (size_t i = 0; i < r->child_count; i++) {
-			struct child *c = &r->children[i];
-
-			if (c->fd < 0 || !p[i].revents || p[i].fd < 0)
-				continue;
-			rc = read_child(r, c);
-			if (rc < 0)
-				return rc;
-		}
-	}
-}
-
-/* Nothing will come of it: no child may outlive us. */
-static void abort_children(struct run *r)
-{
-	uint64_t now = clock_ns(CLOCK_MONOTONIC);
-	bool alive = true;
-
-	for (size_t i = 0; i < r->child_count; i++)
-		child_kill(&r->children[i], now, COLLECTOR_ERROR, "aborted");
-	while (alive && clock_ns(CLOCK_MONOTONIC) < now + DIE_NS) {
-		const struct timespec ms = {.tv_nsec = 1000000};
-
-		alive = false;
-		for (size_t i = 0; i < r->child_count; i++)
-			alive |= !child_reap(&r->children[i], 0);
-		if (alive)
-			nanosleep(&ms, NULL);
-	}
 }
 
 /* ------------------------------------------------------------------ finish */
@@ -465,7 +177,7 @@ static int finish(struct run *r, const char **ret_path)
 
 static void print_path(struct run *r, const char *path)
 {
-	if (!strcmp(path, "-"))
+	if (!path || !strcmp(path, "-"))
 		return;
 	if (printf("%s\n", path) < 0 || fflush(stdout))
 		say(&r->say, SAY_PROBLEM, "standard output: %s; the archive is %s", strerror(errno),
@@ -484,7 +196,7 @@ static int run(struct run *r, const struct collector *const *table)
 {
 	const struct capture_options *o = r->options;
 	struct err e = {0};
-	const char *path;
+	const char *path = NULL;
 
 	if (plan_select(&r->plan, table, o, &e))
 		return complain(r, &e, USAGE);
@@ -496,9 +208,9 @@ static int run(struct run *r, const struct collector *const *table)
 	init_children(r);
 	int rc = begin(r);
 	if (!rc)
-		rc = attend(r);
+		rc = window_attend(r);
 	if (rc) {
-		abort_children(r);
+		window_abort(r);
 		return complain(r, &r->fatal, NO_ARCHIVE);
 	}
 	r->ended_ns = clock_ns(CLOCK_MONOTONIC);
