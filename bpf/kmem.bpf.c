@@ -35,16 +35,45 @@ int kmem_read_item(struct bpf_raw_tracepoint_args *ctx)
 	return bpf_probe_read_kernel(shared.item, len, (void *)addr) != 0;
 }
 
-/* arg: count, bytes of each.  Unreadable items are left as zeros and counted. */
+struct gather {
+	__u64 n, size, offset, faults;
+};
+
+static long gather_one(__u32 i, void *ctx)
+{
+	struct gather *g = ctx;
+	__u64 offset = g->offset, size = g->size;
+
+	if (i >= KMEM_BPF_GATHER || offset > KMEM_BPF_BUFFER - KMEM_BPF_ITEM ||
+	    size > KMEM_BPF_ITEM)
+		return 1;
+	if (bpf_probe_read_kernel(shared.buffer + offset, size, (void *)shared.addr[i]))
+		g->faults++;
+	g->offset = offset + size;
+	return 0;
+}
+
+/* arg: count, bytes of each.  Unreadable items are left as zeros and counted.  Since 5.17. */
 SEC("raw_tp")
 int kmem_gather(struct bpf_raw_tracepoint_args *ctx)
+{
+	struct gather g = {.n = ctx->args[0], .size = ctx->args[1]};
+
+	bpf_loop(g.n, gather_one, &g, 0);
+	shared.faults = g.faults;
+	return 0;
+}
+
+/* The same for kernels without bpf_loop(): fewer at a time, for the verifier walks every one. */
+SEC("raw_tp")
+int kmem_gather_few(struct bpf_raw_tracepoint_args *ctx)
 {
 	__u64 n = ctx->args[0], size = ctx->args[1], offset = 0, faults = 0;
 
 	if (size > KMEM_BPF_ITEM)
 		return 1;
-	for (__u32 i = 0; i < KMEM_BPF_GATHER; i++) {
-		if (i >= n || offset > KMEM_BPF_BUFFER - KMEM_BPF_ITEM)
+	for (__u32 i = 0; i < KMEM_BPF_FEW; i++) {
+		if (i >= n || offset > KMEM_BPF_BUFFER)
 			break;
 		if (bpf_probe_read_kernel(shared.buffer + offset, size, (void *)shared.addr[i]))
 			faults++;

@@ -7,8 +7,9 @@
  * second-level cache, so that user space decodes what the kernel has just copied.
  */
 #define KMEM_BPF_BUFFER (256u << 10)
-/* Addresses per gather.  The verifier walks every iteration: more of them cost every start. */
+/* Addresses per gather, and per gather on kernels without bpf_loop(). */
 #define KMEM_BPF_GATHER 1024u
+#define KMEM_BPF_FEW 64u
 /* Bytes per gathered item at most. */
 #define KMEM_BPF_ITEM 4096u
 
@@ -23,5 +24,15 @@ struct kmem_bpf_shared {
 	__u64 faults;
 	__u64 addr[KMEM_BPF_GATHER];
 	__u8 item[KMEM_BPF_ITEM];
-	__u8 buffer[KMEM_BPF_BUFFER];
+	/* Slack: the verifier wants room for the largest item behind the last offset. */
+	__u8 buffer[KMEM_BPF_BUFFER + KMEM_BPF_ITEM];
+};
+
+/* kmem_pages.bpf.c: struct pages of 64 bytes, so many at a time. */
+#define KMEM_PAGE_WORDS 8
+#define KMEM_PAGES_UNROLL 32u
+
+struct kmem_pages_shared {
+	__u64 addr[KMEM_BPF_GATHER];
+	__u64 pages[KMEM_BPF_GATHER][KMEM_PAGE_WORDS];
 };
