@@ -42,6 +42,8 @@ struct kmem_source_ops {
 	 */
 	int (*gather)(struct kmem_source *s, const uint64_t *addr, size_t n, size_t size, void *buf,
 		      const void **ret, size_t *ret_faults);
+	/* So many struct pages will be gathered: prepare, if it pays.  May be NULL. */
+	void (*expect)(struct kmem_source *s, uint64_t samples);
 	/* After the scan: -ESTALE when what was read may be wrong, e.g. memory was hot-added. */
 	int (*finish)(struct kmem_source *s, struct err *e);
 	void (*close)(struct kmem_source *s);

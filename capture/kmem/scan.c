@@ -278,6 +278,8 @@ static int scan_full(struct scan *s, uint64_t *random)
 
 /* ------------------------------------------------------------------ one of each stratum */
 
+#define BATCH_STRATA 65536u
+
 struct sampler {
 	struct scan *s;
 	uint64_t *pfn, *head; /* of the pages whose head has to be fetched */
@@ -394,8 +396,9 @@ static int sample_batch(struct sampler *p, uint64_t first, uint64_t step, uint64
 
 static int scan_sampled(struct scan *s, uint64_t *random)
 {
-	/* Each batch is every step-th stratum: odd, so as not to go along with the folios. */
-	uint64_t step = s->result.strata_total / 65536 | 31;
+	/* Each batch is every step-th stratum: odd, so as not to go along with the folios, and
+	 * large, so that neighbours share the processor's address translations. */
+	uint64_t step = s->result.strata_total / BATCH_STRATA | 1;
 	struct sampler p = {.s = s};
 	struct walk walk;
 	uint64_t first;
@@ -406,6 +409,8 @@ static int scan_sampled(struct scan *s, uint64_t *random)
 	p.tail = malloc(KMEM_GATHER_MAX);
 	if (!p.pfn || !p.head || !p.tail)
 		r = -ENOMEM;
+	if (s->source->ops->expect)
+		s->source->ops->expect(s->source, s->result.strata_total);
 	walk_init(&walk, step, random);
 	while (r == 0 && walk_next(&walk, &first)) {
 		if (out_of_budget(s))

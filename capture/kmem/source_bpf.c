@@ -25,14 +25,28 @@
 #include "../../bpf/kmem.h"
 #include "../base/cleanup.h"
 #include "kmem.skel.h"
+#include "kmem_pages.skel.h"
 
 _Static_assert(KMEM_BPF_BUFFER == KMEM_READ_MAX, "one bulk read");
 _Static_assert(KMEM_BPF_GATHER == KMEM_GATHER_MAX, "one gather");
 _Static_assert(KMEM_BPF_ITEM == KMEM_ITEM_MAX, "one item");
 
+/* struct page's map is populated in blocks that belong to a section of memory (128 MiB here and on
+ * arm64): what holds for one struct page of a block holds for all. */
+#define MAP_BLOCK_SHIFT 21
+#define READABLE_SLOTS 4096u
+/* Loading kmem_pages.bpf.c costs about 10 ms, and saves about 60 ns a sample. */
+#define MANY_SAMPLES (1u << 16)
+
 struct bpf_source {
 	struct kmem_source s;
 	struct kmem_bpf *skel;
+	struct kmem_pages_bpf
+		*pages; /* struct pages by plain loads; NULL: not tried, or not here */
+	int pages_fd;
+	bool pages_tried;
+	bool many;			   /* enough samples to come that loading them pays */
+	uint64_t readable[READABLE_SLOTS]; /* blocks of the map that have been seen not to fault */
 	int read_fd, item_fd, gather_fd;
 	size_t gather_max; /* items per run */
 };
@@ -66,12 +80,86 @@ static int bpf_read(struct kmem_source *s, uint64_t addr, void *buf, size_t len,
 	return 0;
 }
 
+static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	return 0;
+}
+
+/* Kernels before 6.2 cannot load it, and do without. */
+static bool load_pages(struct bpf_source *b)
+{
+	libbpf_print_fn_t before;
+
+	if (b->pages_tried)
+		return b->pages;
+	b->pages_tried = true;
+	before = libbpf_set_print(quiet);
+	b->pages = kmem_pages_bpf__open();
+	if (b->pages && kmem_pages_bpf__load(b->pages) < 0) {
+		kmem_pages_bpf__destroy(b->pages);
+		b->pages = NULL;
+	}
+	libbpf_set_print(before);
+	if (b->pages)
+		b->pages_fd = bpf_program__fd(b->pages->progs.kmem_pages);
+	return b->pages;
+}
+
+static bool is_zero(const __u64 *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (words[i])
+			return false;
+	}
+	return true;
+}
+
+static bool is_readable(struct bpf_source *b, uint64_t addr)
+{
+	uint64_t block = addr >> MAP_BLOCK_SHIFT, word;
+	uint64_t *known = &b->readable[block % READABLE_SLOTS];
+
+	if (*known == block)
+		return true;
+	if (kmem_read(&b->s, addr, &word, sizeof(word)) < 0)
+		return false;
+	*known = block;
+	return true;
+}
+
+static int gather_pages(struct bpf_source *b, const uint64_t *addr, size_t n, const void **ret,
+			size_t *ret_faults)
+{
+	struct kmem_pages_shared *shared = &b->pages->bss->shared;
+	size_t groups = (n + KMEM_PAGES_UNROLL - 1) / KMEM_PAGES_UNROLL, faults = 0;
+	int r;
+
+	memcpy(shared->addr, addr, n * sizeof(*addr));
+	for (size_t i = n; i < groups * KMEM_PAGES_UNROLL; i++)
+		shared->addr[i] = addr[n - 1];
+	r = run(b->pages_fd, groups, 0);
+	if (r != 0)
+		return r < 0 ? r : -EINVAL;
+	/* All zeros: a fault, or a struct page that the kernel has not set up yet. */
+	for (size_t i = 0; i < n; i++) {
+		if (!shared->pages[i][0] && is_zero(shared->pages[i], KMEM_PAGE_WORDS) &&
+		    !is_readable(b, addr[i]))
+			faults++;
+	}
+	*ret = shared->pages;
+	*ret_faults = faults;
+	return 0;
+}
+
 static int bpf_gather(struct kmem_source *s, const uint64_t *addr, size_t n, size_t size, void *buf,
 		      const void **ret, size_t *ret_faults)
 {
 	struct kmem_bpf_shared *shared = &of(s)->skel->bss->shared;
 	size_t max = of(s)->gather_max, faults = 0;
 
+	if (size == KMEM_PAGE_WORDS * sizeof(uint64_t) && size == s->page_struct_size &&
+	    of(s)->many && n >= KMEM_PAGES_UNROLL && load_pages(of(s)))
+		return gather_pages(of(s), addr, n, ret, ret_faults);
 	for (size_t i = 0; i < n; i += max) {
 		size_t count = n - i < max ? n - i : max;
 		int r;
@@ -92,13 +180,22 @@ static int bpf_gather(struct kmem_source *s, const uint64_t *addr, size_t n, siz
 static void bpf_close(struct kmem_source *s)
 {
 	kmem_bpf__destroy(of(s)->skel);
+	kmem_pages_bpf__destroy(of(s)->pages);
 	free(s->ranges);
 	free(s->buffer);
 	free(s);
 }
 
-static const struct kmem_source_ops bpf_ops = {
-	.name = "bpf", .read = bpf_read, .gather = bpf_gather, .close = bpf_close};
+static void bpf_expect(struct kmem_source *s, uint64_t samples)
+{
+	of(s)->many = samples >= MANY_SAMPLES;
+}
+
+static const struct kmem_source_ops bpf_ops = {.expect = bpf_expect,
+					       .name = "bpf",
+					       .read = bpf_read,
+					       .gather = bpf_gather,
+					       .close = bpf_close};
 
 static int read_pointer(struct kmem_source *s, uint64_t base, struct kmem_field f, uint64_t *ret)
 {
@@ -217,17 +314,18 @@ static int find_base(struct bpf_source *b, const struct kmem_layout *l, const st
 	return 0;
 }
 
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list ap)
-{
-	return 0;
-}
-
 static int load(struct bpf_source *b, struct err *e)
 {
 	libbpf_print_fn_t before = libbpf_set_print(quiet);
+	bool loop;
 	int r;
 
+	loop = libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, NULL) == 1;
 	b->skel = kmem_bpf__open();
+	if (b->skel) {
+		bpf_program__set_autoload(b->skel->progs.kmem_gather, loop);
+		bpf_program__set_autoload(b->skel->progs.kmem_gather_few, !loop);
+	}
 	r = b->skel ? kmem_bpf__load(b->skel) : -errno;
 	libbpf_set_print(before);
 	if (r == -EPERM || r == -EACCES)
@@ -238,8 +336,9 @@ static int load(struct bpf_source *b, struct err *e)
 		return err_errno(e, r, "bpf: loading the programs");
 	b->read_fd = bpf_program__fd(b->skel->progs.kmem_read);
 	b->item_fd = bpf_program__fd(b->skel->progs.kmem_read_item);
-	b->gather_fd = bpf_program__fd(b->skel->progs.kmem_gather);
-	b->gather_max = KMEM_BPF_GATHER;
+	b->gather_fd =
+		bpf_program__fd(loop ? b->skel->progs.kmem_gather : b->skel->progs.kmem_gather_few);
+	b->gather_max = loop ? KMEM_BPF_GATHER : KMEM_BPF_FEW;
 	return 0;
 }
 
