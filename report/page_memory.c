@@ -20,8 +20,10 @@
 #define WIDTH 1120.0
 #define HEIGHT 440.0
 #define HEAD 22.0      /* of a block that shows what is inside it */
+#define STRIP 30.0     /* free and used, where most is free */
+#define SHADOW 26.0    /* from the strip to the picture */
 #define CHILDREN 14    /* shown in one block */
-#define SMALLEST 0.004 /* of memory, to be drawn inside a block */
+#define SMALLEST 0.004 /* of what is in use, to be drawn inside a block */
 
 static const struct look {
 	const char *id, *group, *link;
@@ -84,16 +86,16 @@ static int larger_block(const void *a, const void *b)
 
 /* Largest first; what would not fit in the block is left out, for the areas must stay true. */
 static void put_inside(struct block *b, const char *name, const char *title, uint64_t bytes,
-		       double total)
+		       double used)
 {
-	double used = 0;
+	double inside = 0;
 	size_t at = b->inner_count;
 
-	if (bytes == FACT_NONE || (double)bytes < total * SMALLEST || !name)
+	if (bytes == FACT_NONE || (double)bytes < used * SMALLEST || !name)
 		return;
 	for (size_t i = 0; i < b->inner_count; i++)
-		used += b->inner[i].bytes;
-	if (used + (double)bytes > b->bytes || b->inner_count == CHILDREN)
+		inside += b->inner[i].bytes;
+	if (inside + (double)bytes > b->bytes || b->inner_count == CHILDREN)
 		return;
 	while (at && b->inner[at - 1].bytes < (double)bytes) {
 		b->inner[at] = b->inner[at - 1];
@@ -105,14 +107,24 @@ static void put_inside(struct block *b, const char *name, const char *title, uin
 
 static const char *last_segment(const char *path)
 {
-	const char *slash = path ? strrchr(path, '/') : NULL;
+	const char *slash = path && path[0] != '[' ? strrchr(path, '/') : NULL;
 
 	return slash && slash[1] ? slash + 1 : path;
 }
 
+static double in_use(const struct model *m)
+{
+	double bytes = (double)m->memory_total;
+
+	for (size_t i = 0; i < m->part_count; i++)
+		if (!strcmp(m->parts[i].id, "free"))
+			bytes -= (double)m->parts[i].bytes;
+	return fmax(bytes, 1);
+}
+
 static void look_inside(struct block *b, const char *id, const struct model *m)
 {
-	double total = (double)m->memory_total;
+	double total = in_use(m);
 
 	if (!strcmp(id, "heap"))
 		for (size_t i = 0; i < m->process_count && i < 64; i++)
@@ -190,7 +202,9 @@ static void box(struct tree *t, xmlNodePtr parent, const char *class_name, struc
 static void label(struct tree *t, xmlNodePtr parent, const char *class_name, double x, double y,
 		  double width, const char *text)
 {
-	size_t fits = width > 0 ? (size_t)(width / 7.0) : 0, chars = 0, len = 0;
+	bool size = class_name && !strcmp(class_name, "size");
+	double each = class_name && !size ? 8.2 : 7.2; /* of a character; a heading is bold */
+	size_t fits = width > 0 ? (size_t)(width / each) : 0, chars = 0, len = 0;
 	char *visible = visible_dup(text), *cut = NULL;
 	xmlNodePtr n;
 
@@ -203,7 +217,7 @@ static void label(struct tree *t, xmlNodePtr parent, const char *class_name, dou
 					strnlen(visible + len, 4));
 		chars++;
 	}
-	if (visible[len] && chars < 4) {
+	if (visible[len] && (chars < 4 || size)) { /* half a number is none */
 		free(visible);
 		return;
 	}
@@ -263,7 +277,7 @@ static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, st
 	if (r.h < 22 || r.w < 30)
 		return;
 	snprintf(text, sizeof(text), "%s  %s", b->label, size);
-	if ((double)strlen(text) * 7.0 > r.w - 14) {
+	if ((double)strlen(text) * 8.2 > r.w - 14) {
 		label(t, g, "head", r.x + 7, r.y + 16, r.w - 12, b->label);
 		if (r.h >= 38 && (!n || r.h >= 90))
 			label(t, g, "size", r.x + 7, r.y + 32, r.w - 12, size);
@@ -280,7 +294,7 @@ static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, st
 	for (at = n; at && values[at - 1] < rest; at--)
 		values[at] = values[at - 1];
 	values[at] = fmax(rest, 0);
-	double used = (double)strlen(text) * 7.0 > r.w - 14 ? HEAD + 16 : HEAD;
+	double used = (double)strlen(text) * 8.2 > r.w - 14 ? HEAD + 16 : HEAD;
 
 	treemap(values, n + (rest > 0), (struct rect){r.x + 2, r.y + used, r.w - 4, r.h - used - 2},
 		rects);
@@ -294,27 +308,57 @@ static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, st
 	}
 }
 
+/*
+ * Where most of the memory is free, the rest would be too small to read: then a strip shows both,
+ * and the picture below it only what is in use.  Returns the height that is taken.
+ */
+static double strip(struct tree *t, xmlNodePtr svg, const struct block *free_block, double total)
+{
+	double used = (1 - free_block->bytes / total) * WIDTH;
+	xmlNodePtr shadow = tree_add(t, svg, "path", "shadow"), g;
+	char text[64], size[FIGURE];
+
+	tree_attrf(t, shadow, "d", "M0 %.0fH%.1fL%.0f %.0fH0z", STRIP, used, WIDTH, STRIP + SHADOW);
+	g = tree_add(t, svg, "g", "block g-used");
+	box(t, g, "ground", (struct rect){0, 0, used, STRIP});
+	snprintf(text, sizeof(text), "In use %s", figure_bytes(total - free_block->bytes, size));
+	if (used > 140)
+		label(t, g, "head", 8, 19, used - 12, text);
+	else
+		label(t, svg, "head", 8, STRIP + 17, 200, text);
+	draw_block(t, svg, free_block, (struct rect){used, 0, WIDTH - used, STRIP}, total);
+	return STRIP + SHADOW;
+}
+
 static void picture(struct tree *t, xmlNodePtr figure, const struct model *m)
 {
 	size_t n = 0;
 	struct block *blocks = make_blocks(m, &n);
 	struct rect *rects = calloc(n + 1, sizeof(*rects));
 	double *values = calloc(n + 1, sizeof(*values));
+	double total = (double)m->memory_total, top = 0;
+	size_t first = 0;
 	xmlNodePtr svg;
 
 	if (!blocks || !rects || !values) {
 		t->error = -ENOMEM;
 		goto out;
 	}
-	for (size_t i = 0; i < n; i++)
-		values[i] = blocks[i].bytes;
-	treemap(values, n, (struct rect){0, 0, WIDTH, HEIGHT}, rects);
 	svg = tree_add(t, figure, "svg", "picture");
 	tree_attrf(t, svg, "viewBox", "0 0 %.0f %.0f", WIDTH, HEIGHT);
 	tree_attr(t, svg, "role", "group");
 	tree_attr(t, svg, "aria-label", "Memory by what holds it; areas are proportional to bytes");
-	for (size_t i = 0; i < n; i++)
-		draw_block(t, svg, &blocks[i], rects[i], (double)m->memory_total);
+	if (n > 1 && !strcmp(blocks[0].group, "free") && blocks[0].bytes > total / 2 &&
+	    blocks[0].bytes < total) {
+		top = strip(t, svg, &blocks[0], total);
+		first = 1;
+	}
+	for (size_t i = first; i < n; i++)
+		values[i] = blocks[i].bytes;
+	treemap(values + first, n - first, (struct rect){0, top, WIDTH, HEIGHT - top},
+		rects + first);
+	for (size_t i = first; i < n; i++)
+		draw_block(t, svg, &blocks[i], rects[i], total);
 out:
 	free(values);
 	free(rects);

@@ -60,6 +60,8 @@ static void cgroup_cell(const struct table *t, size_t row, size_t column, struct
 	case 4:
 		if (g->limit_bytes && g->limit_bytes != FACT_NONE)
 			c->value = measured(f->usage_bytes) / (double)g->limit_bytes * 100;
+		else if (f->limit_known == 1)
+			c->text = "none";
 		break;
 	case 6:
 		c->value = measured(f->anon_bytes);

@@ -1,5 +1,5 @@
 /*
- * Rankings: all rows are in a <template> as gzip and base64 of {"rows", "columns"}; they are
+ * Rankings: all rows are in a template element as gzip and base64 of {"rows", "columns"}; they are
  * decoded when somebody sorts, filters or asks for all.  Only the rows in sight are in the
  * document.  The cells are those of report/table.c.
  */
