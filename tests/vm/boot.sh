@@ -23,10 +23,10 @@ make_initramfs() {
 	rm -rf "$root"
 }
 
-# one_boot INITRAMFS LIMIT: leaves serial.log, out.raw.  0: our init ran to its end; 1: it ran but
+# one_boot INITRAMFS LIMIT [KERNEL-ARGUMENTS]: leaves serial.log, out.raw.  0: our init ran to its end; 1: it ran but
 # not to its end; 2: it never ran.
 one_boot() {
-	local initramfs=$1 limit=$2 pid waited=0
+	local initramfs=$1 limit=$2 arguments=${3:-} pid waited=0
 	rm -f "$TMP/out.raw"
 	truncate -s 192M "$TMP/out.raw"
 	rm -f "$TMP/ext4.raw"
@@ -36,7 +36,7 @@ one_boot() {
 	"$QEMU" -accel tcg,thread=multi -cpu max -smp 2 -m "$GUEST_MEMORY" -nographic -no-reboot -nodefaults \
 		-serial "file:$TMP/serial.log" -monitor none -display none \
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$initramfs" \
-		-append "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off tsc=unstable" \
+		-append "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off tsc=unstable $arguments" \
 		-drive "file=$TMP/out.raw,format=raw,if=virtio,cache=unsafe" \
 		-drive "file=$TMP/ext4.raw,format=raw,if=virtio,cache=unsafe" \
 		</dev/null >"$TMP/qemu.log" 2>&1 &
@@ -58,11 +58,11 @@ one_boot() {
 	return 2
 }
 
-# boot INITRAMFS LIMIT RESULTS: retries what crashed before our code, and only that; sets REASON.
+# boot INITRAMFS LIMIT RESULTS [KERNEL-ARGUMENTS]: retries what crashed before our code, and only that; sets REASON.
 boot() {
 	local try status=2
 	for ((try = 1; try <= BOOT_TRIES; try++)); do
-		one_boot "$1" "$2"
+		one_boot "$1" "$2" "${4:-}"
 		status=$?
 		[ $status = 2 ] || break
 	done
