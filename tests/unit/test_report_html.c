@@ -39,18 +39,11 @@ static size_t occurrences(const char *s, const char *what)
 
 static void only_our_markup_is_in_the_page(void **state)
 {
-	static const char *const never[] = {"<img",
-					    "<b>",
-					    "alert(1)</script>",
-					    "</template><img",
-					    "\x1b",
-					    "\xe2\x80\xae",
-					    "<?table",
-					    "<script>alert",
-					    "onerror=alert(2)>",
-					    " style=\"",
-					    " onclick",
-					    "href=\"#nowhere"};
+	static const char *const never[] = {"<img",	     "<b>evil",		  "<b>web",
+					    "<b>ref",	     "alert(1)</script>", "</template><img",
+					    "\x1b",	     "\xe2\x80\xae",	  "<?table",
+					    "<script>alert", "onerror=alert(2)>", " style=\"",
+					    " onclick",	     "href=\"#nowhere"};
 	struct sample s;
 	size_t scripts = 0;
 	char *html;
