@@ -133,7 +133,7 @@ bool container_of_k8s_name(const char *name, size_t len, struct container *ret)
 	size_t n[6];
 
 	/* None of a container's, pod's or namespace's name may hold '_'. */
-	if (split(name, len, at, n, 6) != 6 || n[0] != 3 || memcmp(at[0], "k8s", 3))
+	if (split(name, len, at, n, 6) != 6 || n[0] != 3 || memcmp(at[0], "k8s", 3) != 0)
 		return false;
 	container_field(ret->name, sizeof(ret->name), at[1], n[1]);
 	container_field(ret->pod, sizeof(ret->pod), at[2], n[2]);

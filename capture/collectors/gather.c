@@ -309,7 +309,7 @@ void gather_next_time(const struct collect *c)
 	for (int i = 0; i < 4; i++) {
 		usleep(400);
 		member_time(c, now);
-		if (strcmp(before, now))
+		if (strcmp(before, now) != 0)
 			return;
 	}
 }

@@ -125,7 +125,7 @@ static int family_entries(struct gather *g, const struct memory_family *f)
 	while (r >= 0 && (d = readdir(dir))) {
 		char path[512];
 
-		if (strncmp(d->d_name, f->prefix, strlen(f->prefix)))
+		if (strncmp(d->d_name, f->prefix, strlen(f->prefix)) != 0)
 			continue;
 		if (++seen > MAX_NODES) {
 			emit_loss(g->c->out, "directories beyond the bound", 1);

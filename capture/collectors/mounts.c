@@ -72,7 +72,7 @@ static int namespace_of(const struct sysroot *r, const char *pid, uint64_t *ret)
 	if (n < 0)
 		return -errno;
 	text[n] = 0;
-	if (n < 7 || strncmp(text, "mnt:[", 5) || text[n - 1] != ']')
+	if (n < 7 || strncmp(text, "mnt:[", 5) != 0 || text[n - 1] != ']')
 		return -EINVAL;
 	text[n - 1] = 0;
 	return parse_u64(text + 5, ret);
@@ -173,7 +173,7 @@ static int put_namespaces(struct mounts *m)
 /* Those known by their first mount only: whose namespace is it? */
 static int resolve_by_mount(struct mounts *m)
 {
-	_cleanup_free_ struct namespace *known = calloc(MAX_NAMESPACES, sizeof(*known));
+	struct namespace *known = calloc(MAX_NAMESPACES, sizeof(*known));
 	size_t count = 0;
 
 	if (!known)
@@ -198,6 +198,7 @@ static int resolve_by_mount(struct mounts *m)
 				m->of[i].mntns = known[k].mntns;
 				m->of[i].by_mount = false;
 			}
+	free(known);
 	return 0;
 }
 

@@ -14,7 +14,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../base/cleanup.h"
 #include "../base/clock.h"
 
 /* What the helper writes before each result. */
@@ -170,7 +169,7 @@ static int take(int fd, void *data, size_t len, uint64_t until)
 
 int watch_each(const struct watch *w, struct watch_outcome *ret)
 {
-	_cleanup_free_ char *buf = malloc(sizeof(struct result) + w->cap);
+	char *buf = malloc(sizeof(struct result) + w->cap);
 	struct watch_outcome out = {0};
 	struct helper h = {.fd = -1};
 	pid_t left;
@@ -212,6 +211,7 @@ int watch_each(const struct watch *w, struct watch_outcome *ret)
 		if (left)
 			out.abandoned = left;
 	}
+	free(buf);
 	*ret = out;
 	return r < 0 ? r : 0;
 }
