@@ -44,8 +44,7 @@ static long gather_one(__u32 i, void *ctx)
 	struct gather *g = ctx;
 	__u64 offset = g->offset, size = g->size;
 
-	if (i >= KMEM_BPF_GATHER || offset > KMEM_BPF_BUFFER - KMEM_BPF_ITEM ||
-	    size > KMEM_BPF_ITEM)
+	if (i >= KMEM_BPF_GATHER || offset > KMEM_BPF_BUFFER || size > KMEM_BPF_ITEM)
 		return 1;
 	if (bpf_probe_read_kernel(shared.buffer + offset, size, (void *)shared.addr[i]))
 		g->faults++;
