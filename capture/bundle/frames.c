@@ -154,6 +154,11 @@ int frames_read(struct frames *f, const uint8_t **ret_data, size_t *ret_len, str
 	f->out_len -= f->out_given;
 	f->out_given = 0;
 	f->first_chunk = false;
+	if (f->postponed) {
+		r = f->postponed;
+		f->postponed = 0;
+		return r;
+	}
 	for (;;) {
 		if (!f->in_frame) {
 			r = begin_frame(f, e);
@@ -161,6 +166,12 @@ int frames_read(struct frames *f, const uint8_t **ret_data, size_t *ret_len, str
 				return r;
 		}
 		r = decode(f, e);
+		if ((r == -EBADMSG || r == -ENODATA) && f->out_len > FRAMES_HELD) {
+			/* What came out before is as good as the chunks before it. */
+			f->postponed = r;
+			f->out_given = f->out_len - FRAMES_HELD;
+			break;
+		}
 		if (r < 0)
 			return r;
 		if (r > 0)

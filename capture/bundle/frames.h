@@ -36,6 +36,7 @@ struct frames {
 	size_t in_pos, in_len;
 	bool at_eof;
 	size_t out_len, out_given;
+	int postponed; /* what the next call returns */
 	uint8_t in[FRAMES_IN];
 	uint8_t out[FRAMES_OUT];
 	char why[128]; /* of the last -EBADMSG */
