@@ -417,13 +417,13 @@ int shape_parse(const struct shape *shape, void *base, const char *what, const c
 	}
 	not_measured(shape, base);
 	status = yajl_parse(y, (const unsigned char *)text, len);
-	if (status == yajl_status_ok)
-		status = yajl_complete_parse(y);
 	if (p.error)
 		r = p.error;
-	else if (status != yajl_status_ok || p.depth)
+	else if (status != yajl_status_ok)
 		r = err_set(e, EBADMSG, "%s: not JSON (at byte %zu)", what,
 			    yajl_get_bytes_consumed(y));
+	else if (yajl_complete_parse(y) != yajl_status_ok)
+		r = p.error ? p.error : err_set(e, EBADMSG, "%s: JSON that is cut short", what);
 out:
 	if (y)
 		yajl_free(y);

@@ -27,13 +27,13 @@
 
 static char scratch[64];
 
-static int make_scratch(void **state)
+static inline int make_scratch(void **state)
 {
 	strcpy(scratch, "/tmp/ossnap-bundle-XXXXXX");
 	return mkdtemp(scratch) ? 0 : -1;
 }
 
-static int remove_scratch(void **state)
+static inline int remove_scratch(void **state)
 {
 	char command[128];
 
