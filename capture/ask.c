@@ -34,7 +34,7 @@ static _Noreturn void answer(const struct question *q, const struct sysroot *roo
 	char *ret = calloc(1, q->size);
 
 	child_detach(parent, keep, ARRAY_SIZE(keep));
-	budget_be_polite();
+	budget_be_a_guest();
 	if (!ret)
 		_exit(1);
 	q->answer(q->ctx, &r, ret);

@@ -22,12 +22,14 @@
 #define RESUME_NS ((int64_t)(10 * NSEC_PER_MSEC))
 #define MEMORY_EVERY_NS (100 * NSEC_PER_MSEC)
 #define MAPS_EVERY_NS (1000 * NSEC_PER_MSEC)
+#define NICE_LAST 19
+#define NICE_MODEST 10
+#define STARVING_NS (30 * NSEC_PER_MSEC)
 #define MEMORY_GRACE_NS (1000 * NSEC_PER_MSEC)
 
 /* linux/ioprio.h is newer than some of the C libraries we build with. */
 #define IOPRIO_WHO_PROCESS 1
 #define IOPRIO_CLASS_BE 2
-#define IOPRIO_CLASS_IDLE 3
 #define IOPRIO(class, level) ((class) << 13 | (level))
 
 static void be_first_to_die(void)
@@ -46,25 +48,19 @@ static void no_core(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
-void budget_be_polite(void)
+void budget_be_a_guest(void)
 {
 	no_core();
 	be_first_to_die();
-	setpriority(PRIO_PROCESS, 0, 19);
+	/* Not the idle class: it gets nothing from a disk that is saturated. */
 	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO(IOPRIO_CLASS_BE, 7));
 }
 
-void budget_be_a_guest(uint64_t memory_limit)
+void budget_be_a_child(uint64_t memory_limit)
 {
 	const struct sched_param param = {0};
 
-	no_core();
-	be_first_to_die();
-	/* Not SCHED_IDLE: on a CPU-bound machine, the very one to look at, it gets no time at all.
-	 */
 	sched_setscheduler(0, SCHED_BATCH, &param);
-	setpriority(PRIO_PROCESS, 0, 19);
-	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO(IOPRIO_CLASS_IDLE, 0));
 #ifndef __SANITIZE_ADDRESS__
 	/* A runaway is refused memory by the kernel before the next measurement sees it. */
 	if (memory_limit) {
@@ -76,6 +72,69 @@ void budget_be_a_guest(uint64_t memory_limit)
 #else
 	(void)memory_limit;
 #endif
+}
+
+/* ------------------------------------------------------------------ priority */
+
+/* More tasks want a CPU at this moment than there are: "0.5 0.4 0.3 7/120 4711". */
+static bool cpus_taken(void)
+{
+	char text[96];
+	const char *p = text;
+
+	if (read_file_at(AT_FDCWD, "/proc/loadavg", text, sizeof(text)) <= 0)
+		return false;
+	for (int i = 0; i < 3 && p; i++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	/* We are one of them. */
+	return p && strtol(p, NULL, 10) > sysconf(_SC_NPROCESSORS_ONLN);
+}
+
+static void step_back(struct budget *b)
+{
+	b->nice = getpriority(PRIO_PROCESS, 0);
+	b->cpus_taken = cpus_taken();
+	if (b->nice >= NICE_LAST || b->cpus_taken)
+		return;
+	/* Without CAP_SYS_NICE there is no way back: then not all the way. */
+	setpriority(PRIO_PROCESS, 0, b->nice + 1);
+	b->stepped_back = !setpriority(PRIO_PROCESS, 0, b->nice);
+	if (b->stepped_back)
+		setpriority(PRIO_PROCESS, 0, NICE_LAST);
+	else if (b->nice < NICE_MODEST)
+		setpriority(PRIO_PROCESS, 0, NICE_MODEST);
+}
+
+static void step_forward(struct budget *b, struct child *children, size_t n)
+{
+	if (!b->stepped_back)
+		return;
+	b->stepped_back = false;
+	setpriority(PRIO_PROCESS, 0, b->nice);
+	for (size_t i = 0; i < n; i++)
+		if (child_alive(&children[i]))
+			setpriority(PRIO_PROCESS, (id_t)children[i].pid, b->nice);
+}
+
+/* How long this process has waited for a CPU: the second field of schedstat.  0 without it. */
+static uint64_t waited_for_cpu(void)
+{
+	char text[96], *end;
+
+	if (read_file_at(AT_FDCWD, "/proc/self/schedstat", text, sizeof(text)) <= 0)
+		return 0;
+	strtoull(text, &end, 10);
+	return strtoull(end, NULL, 10);
+}
+
+static bool starving(struct budget *b)
+{
+	uint64_t waited = waited_for_cpu(), before = b->waited_ns;
+
+	b->waited_ns = waited;
+	return waited - before > STARVING_NS;
 }
 
 static double seconds(const struct rusage *ru)
@@ -102,6 +161,8 @@ void budget_init(struct budget *b, const struct capture_options *o, uint64_t now
 		.own_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID),
 		.tokens_ns = BUCKET_NS,
 	};
+	b->waited_ns = waited_for_cpu();
+	step_back(b);
 }
 
 /* ------------------------------------------------------------------ CPU */
@@ -247,23 +308,23 @@ static void memory_tick(struct budget *b, struct child *children, size_t n, uint
 
 /* ------------------------------------------------------------------ */
 
-void budget_tick(struct budget *b, struct child *children, size_t n, uint64_t now)
+bool budget_tick(struct budget *b, struct child *children, size_t n, uint64_t now)
 {
 	cpu_tick(b, children, n, now);
 	if (now - b->last_memory_ns >= MEMORY_EVERY_NS)
 		memory_tick(b, children, n, now);
 	b->last_ns = now;
+	if (!b->stepped_back || !starving(b))
+		return false;
+	step_forward(b, children, n);
+	return true;
 }
 
 void budget_release(struct budget *b, struct child *children, size_t n, uint64_t now)
 {
 	b->max_cpu = 0;
 	b->paused = false;
-	/* Two seconds are not much on a machine with no CPU to spare.  Needs CAP_SYS_NICE. */
-	setpriority(PRIO_PROCESS, 0, 0);
-	for (size_t i = 0; i < n; i++)
-		if (child_alive(&children[i]))
-			setpriority(PRIO_PROCESS, (id_t)children[i].pid, 0);
+	step_forward(b, children, n);
 	for (size_t i = 0; i < n; i++)
 		child_pause(&children[i], false, now);
 }

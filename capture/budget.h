@@ -5,6 +5,9 @@
  * CPU: a token bucket, filled at --max-cpu percent of one CPU and holding at most half a second's
  * worth, pays for what this process and its children use.  While it is overdrawn the children that
  * work are SIGSTOPped; a stopped child holds no kernel lock.
+ * Priority: last, as long as that is enough to get on.  A machine whose CPUs are all taken is the
+ * very one to look at, and nice 19 gets half a percent of it: there, and once we see ourselves
+ * starve, we keep the priority we were started with, and only the token bucket holds us.
  * Memory: Σ of the children's anonymous resident memory and BPF maps, and all of our own.  Measured
  * because it cannot be limited: RLIMIT_AS counts address space, and BPF maps are not in it.
  */
@@ -24,22 +27,27 @@ struct budget {
 	uint64_t own_cpu_ns;
 	int64_t tokens_ns;
 	bool paused;
+	int nice; /* the one we were started with */
+	bool stepped_back, cpus_taken;
+	uint64_t waited_ns;	/* for a CPU, so far */
 	uint64_t over_since_ns; /* memory: 0 while within */
 	uint64_t memory_bytes, memory_peak_bytes;
 };
 
 #define BUDGET_TICK_NS (50 * 1000000ULL)
 
+/* Also lowers our priority, for the children to inherit. */
 void budget_init(struct budget *b, const struct capture_options *o, uint64_t now);
-/* Measure, and stop and go the children.  Call it every BUDGET_TICK_NS while any lives. */
-void budget_tick(struct budget *b, struct child *children, size_t n, uint64_t now);
+/* Measure, and stop and go the children.  Call it every BUDGET_TICK_NS while any lives.  True when
+ * we were starving and our priority was raised. */
+bool budget_tick(struct budget *b, struct child *children, size_t n, uint64_t now);
 /* No more modesty about CPU: we were interrupted and are to finish at once. */
 void budget_release(struct budget *b, struct child *children, size_t n, uint64_t now);
 
 /* CPU seconds of this process and of all children that were reaped. */
 double budget_cpu_s(void);
 
-/* This process: first to die, last to run, no core dump. */
-void budget_be_polite(void);
-/* A collector's child: as little claim as the kernel knows of.  memory_limit: a backstop only. */
-void budget_be_a_guest(uint64_t memory_limit);
+/* This process and its children to come: first to die, last to read the disk, no core dump. */
+void budget_be_a_guest(void);
+/* A collector's child, on top of that.  memory_limit: a backstop only. */
+void budget_be_a_child(uint64_t memory_limit);

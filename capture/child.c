@@ -197,6 +197,8 @@ void child_kill(struct child *c, uint64_t now, enum collector_status s, const ch
 
 	if (c->phase != CHILD_RUNNING && c->phase != CHILD_STOPPING)
 		return;
+	/* Dying takes CPU time, too.  Where we may not, it dies a little later. */
+	setpriority(PRIO_PROCESS, (id_t)c->pid, 0);
 	kill(c->pid, SIGKILL);
 	close_fd(&c->stop_fd);
 	c->phase = CHILD_KILLED;

@@ -88,6 +88,9 @@ static int begin(struct run *r)
 		return rc;
 	say_start(&r->say, h->name, o->duration_ns, h->collectors);
 	budget_init(&r->budget, o, r->window_start_ns);
+	if (r->budget.cpus_taken)
+		say(&r->say, SAY_INFO,
+		    "the CPUs are busy: not at the lowest priority, but --max-cpu holds");
 	for (size_t i = 0; i < r->child_count; i++) {
 		struct child *c = &r->children[i];
 		struct collect t = {
@@ -239,7 +242,7 @@ int window_run_table(const struct capture_options *o, const struct sysroot *root
 	r->target.dir_fd = -1;
 	r->begun_ns = clock_ns(CLOCK_MONOTONIC);
 	umask(077);
-	budget_be_polite();
+	budget_be_a_guest();
 	say_init(&r->say, o);
 	r->signal_fd = signals_install();
 	int code = run(r, table);
