@@ -4,6 +4,7 @@
 QEMU=${QEMU:-qemu-system-x86_64}
 GUEST_MEMORY=${GUEST_MEMORY:-1024}
 BOOT_TRIES=6
+CPU=max # with five levels of page tables; max,la57=off has four
 MODULES=(virtio_pci virtio_blk ext4 overlay fuse)
 
 # make_initramfs FILE SCENARIO PROGRAM...: busybox, the modules of the kernel, the programs in /bin.
@@ -33,7 +34,7 @@ one_boot() {
 	truncate -s 128M "$TMP/ext4.raw"
 	mkfs.ext4 -q -F -O ^has_journal "$TMP/ext4.raw" || return 1
 	: >"$TMP/serial.log"
-	"$QEMU" -accel tcg,thread=multi -cpu max -smp 2 -m "$GUEST_MEMORY" -nographic -no-reboot -nodefaults \
+	"$QEMU" -accel tcg,thread=multi -cpu "$CPU" -smp 2 -m "$GUEST_MEMORY" -nographic -no-reboot -nodefaults \
 		-serial "file:$TMP/serial.log" -monitor none -display none \
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$initramfs" \
 		-append "console=ttyS0 panic=-1 quiet loglevel=4 mitigations=off tsc=unstable $arguments" \

@@ -86,6 +86,17 @@ compare_sum() {
 		test "$difference" -le 4096
 }
 
+# compare_samples KERNEL SOURCE DIR: with every page read, each file's samples are all its pages.
+compare_samples() {
+	local wrong
+	wrong=$(member "$3/$2.tar.zst" tables/page_cache_samples.tsv | awk -F'\t' '
+		FILENAME == ARGV[1] { if (FNR == 1) for (i = 1; i <= NF; i++) c[$i] = i; else n[$c["file"]] += $c["pages"]; next }
+		FILENAME == ARGV[2] { truth[$4 FS $5] = $1; next }
+		($1 FS $2) in truth && n[$7] != $3 { printf "%s: %d samples of %d pages; ", truth[$1 FS $2], n[$7], $3 }' \
+		- "$3/truth.after" "$3/$2.files")
+	equal "$1 $2: each file's samples are all its pages" "" "$wrong"
+}
+
 same_and_many() { diff "$1" "$2" && [ "$(wc -l <"$1")" -ge 13 ]; }
 
 # compare_cgroup KERNEL SOURCE DIR: the group that wrote a file
@@ -108,6 +119,11 @@ one_kernel() {
 		skip "kernel $kernel" "$REASON"
 		return
 	fi
+	# Both ways to lay out the kernel's addresses, over the kernels.
+	case $kernel in
+	6.1 | newest) CPU=max ;;
+	*) CPU=max,la57=off ;;
+	esac
 	make_initramfs "$TMP/initramfs-$kernel.gz" "$VM/guest/spine.sh" "$TMP/bin/ossnap-capture" "$TMP/bin/truth"
 	boot "$TMP/initramfs-$kernel.gz" 150 "$dir" || {
 		fail "$kernel: boots and comes back" "$REASON"
@@ -118,6 +134,7 @@ one_kernel() {
 	equal "$kernel: the static binary starts" "$("$CAPTURE" --version)" "$(cat "$dir/version")"
 	check "$kernel: list names the page-cache collector" grep -q '^page-cache' "$dir/list"
 	equal "$kernel: check says that all can run" "0" "$(cat "$dir/check.exit")"
+	check "$kernel: the guest has huge pages of shared memory" awk '/^ShmemHugePages/ { exit !($2 >= 4096) }' "$dir/meminfo.huge"
 	check "$kernel: the truth did not move meanwhile" cmp "$dir/truth.before" "$dir/truth.after"
 	for source in kcore bpf auto; do
 		equal "$kernel $source: the capture is complete" "0" \
@@ -130,6 +147,7 @@ one_kernel() {
 		compare_truth "$kernel" "$source" "$dir"
 		compare_sum "$kernel" "$source" "$dir"
 		compare_cgroup "$kernel" "$source" "$dir"
+		compare_samples "$kernel" "$source" "$dir"
 	done
 	# The same answer by both ways, for every file of the scenario's file systems.
 	for source in kcore bpf; do

@@ -5,7 +5,7 @@ X=ossnap-capture
 
 dd_file() { dd if=/dev/zero of="$1" bs="$2" count=1 2>/dev/null || echo "cannot write $1"; }
 
-mkdir -p /mnt/tmpfs /mnt/ext4 /mnt/bind /mnt/merged
+mkdir -p /mnt/tmpfs /mnt/huge /mnt/ext4 /mnt/bind /mnt/merged
 mount -t tmpfs -o size=64M files /mnt/tmpfs
 mount -t ext4 /dev/vdb /mnt/ext4 || exit 1
 mkdir -p /mnt/ext4/sub /mnt/ext4/ovl/lower /mnt/ext4/ovl/upper /mnt/ext4/ovl/work /mnt/ext4/deep/er
@@ -20,6 +20,8 @@ dd_file /mnt/tmpfs/one-byte 1
 dd_file /mnt/tmpfs/one-page 4096
 dd_file /mnt/tmpfs/page-and-a-byte 4097
 dd_file /mnt/tmpfs/three-mib 3145733
+mount -t tmpfs -o size=32M,huge=always huge /mnt/huge
+dd_file /mnt/huge/large-folios 6291456
 dd_file /mnt/ext4/data 5242880
 dd_file /mnt/ext4/deep/er/log 777777
 ln /mnt/ext4/data /mnt/ext4/deep/hard-link
@@ -49,6 +51,7 @@ show_all() {
 	truth show one-page linked /one-page /mnt/tmpfs/one-page
 	truth show page-and-a-byte linked /page-and-a-byte /mnt/tmpfs/page-and-a-byte
 	truth show three-mib linked /three-mib /mnt/tmpfs/three-mib
+	truth show large-folios linked /large-folios /mnt/huge/large-folios
 	truth show data-with-hard-link linked '/data|/deep/hard-link' /mnt/ext4/data
 	truth show log linked /deep/er/log /mnt/ext4/deep/er/log
 	truth show bind-mounted linked /sub/bound /mnt/bind/bound
@@ -60,6 +63,7 @@ show_all() {
 	cat /tmp/ready
 }
 
+grep -E '^(ShmemHugePages|FileHugePages):' /proc/meminfo >$R/meminfo.huge
 $X --version >$R/version
 $X list >$R/list
 $X check >$R/check 2>&1
