@@ -54,6 +54,7 @@ static void page_cache_probe(const struct capture_options *o, const struct sysro
 			     struct probe_result *ret)
 {
 	struct err e = {0};
+	char lockdown[KMEM_LOCKDOWN];
 	struct stat st;
 	uint64_t caps;
 
@@ -64,8 +65,9 @@ static void page_cache_probe(const struct capture_options *o, const struct sysro
 			o->memory_source == MEMORY_PROCFS ? "procfs" : "kpageflags");
 		return refuse(ret, COLLECTOR_UNSUPPORTED, &e);
 	}
-	if (o->btf_file ? stat(o->btf_file, &st) < 0
-			: root->sys_fd < 0 || fstatat(root->sys_fd, "kernel/btf/vmlinux", &st, 0) < 0) {
+	if (o->btf_file
+		    ? stat(o->btf_file, &st) < 0
+		    : root->sys_fd < 0 || fstatat(root->sys_fd, "kernel/btf/vmlinux", &st, 0) < 0) {
 		err_errno(&e, errno, o->btf_file ? o->btf_file : "/sys/kernel/btf/vmlinux");
 		if (!o->btf_file)
 			err_add(&e, "the kernel carries no type information; --btf FILE gives it");
@@ -79,9 +81,19 @@ static void page_cache_probe(const struct capture_options *o, const struct sysro
 		return;
 	}
 	if (root->recorded) {
-		err_set(&e, ENOTSUP, "%s: a recorded tree; --memory-source core:FILE reads the memory "
-				     "recorded with it", root->path);
+		err_set(&e, ENOTSUP,
+			"%s: a recorded tree; --memory-source core:FILE reads the memory "
+			"recorded with it",
+			root->path);
 		return refuse(ret, COLLECTOR_UNSUPPORTED, &e);
+	}
+	kmem_lockdown(root, lockdown);
+	if (!strcmp(lockdown, "confidentiality")) {
+		err_set(&e, EPERM,
+			"/proc/kcore: Operation not permitted (kernel lockdown=confidentiality, "
+			"which "
+			"also forbids bpf)");
+		return refuse(ret, COLLECTOR_DENIED, &e);
 	}
 	caps = effective_capabilities();
 	if (caps >> CAP_SYS_ADMIN_BIT & 1)
@@ -89,8 +101,9 @@ static void page_cache_probe(const struct capture_options *o, const struct sysro
 	if (o->memory_source != MEMORY_BPF && caps >> CAP_SYS_RAWIO_BIT & 1 &&
 	    fstatat(root->proc_fd, "kcore", &st, 0) == 0)
 		return;
-	err_set(&e, EPERM, "kernel memory: Operation not permitted (/proc/kcore needs CAP_SYS_RAWIO, "
-			   "bpf needs CAP_SYS_ADMIN)");
+	err_set(&e, EPERM,
+		"kernel memory: Operation not permitted (/proc/kcore needs CAP_SYS_RAWIO, "
+		"bpf needs CAP_SYS_ADMIN)");
 	refuse(ret, COLLECTOR_DENIED, &e);
 }
 
@@ -103,9 +116,10 @@ struct output {
 };
 
 static const char *const members[][2] = {
-	[SCAN_FILES] = {"tables/page_cache_files.tsv",
-			"file\tdev\tino\tgeneration\tfstype\ts_id\ttype\tnlink\tsize\tnrpages\trdev\t"
-			"state\tpath\ttruncated\n"},
+	[SCAN_FILES] =
+		{"tables/page_cache_files.tsv",
+		 "file\tdev\tino\tgeneration\tfstype\ts_id\ttype\tnlink\tsize\tnrpages\trdev\t"
+		 "state\tpath\ttruncated\n"},
 	[SCAN_CGROUPS] = {"tables/page_cache_cgroups.tsv", "cgroup\tino\tstate\tpath\n"},
 	[SCAN_SAMPLES] = {"tables/page_cache_samples.tsv", "file\tcgroup\tstate\tpages\n"},
 };
@@ -212,7 +226,8 @@ static int64_t meminfo_cached(const struct sysroot *root)
 	char text[8192];
 
 	if (read_file_at(root->proc_fd, "meminfo", text, sizeof(text)) < 0 ||
-	    find_key_u64(text, "Cached", &cached) < 0 || find_key_u64(text, "Buffers", &buffers) < 0)
+	    find_key_u64(text, "Cached", &cached) < 0 ||
+	    find_key_u64(text, "Buffers", &buffers) < 0)
 		return -1;
 	return (int64_t)(cached + buffers);
 }
@@ -323,10 +338,12 @@ static struct scan_config plan(struct collect *c, const struct kmem_source *sour
 	if (config.one_in == 0) {
 		config.one_in = scan_auto_one_in(source, AUTO_CPU_NS);
 		config.cpu_ns = MOST_CPU_NS;
-		emit_note(c->out, config.one_in == 1 ? "sample auto: reading all of %" PRIu64 " pages"
-						     : "sample auto: of %" PRIu64
-						       " pages reading one in %u",
-			  kmem_page_count(source), config.one_in);
+		if (config.one_in == 1)
+			emit_note(c->out, "sample auto: all of %" PRIu64 " pages",
+				  kmem_page_count(source));
+		else
+			emit_note(c->out, "sample auto: one in %u of %" PRIu64 " pages",
+				  config.one_in, kmem_page_count(source));
 	}
 	/* Naming what was found takes time as well. */
 	if (c->deadline_ns > now)

@@ -85,12 +85,6 @@ static bool hugetlb_head(const struct kmem_layout *l, const unsigned char *page,
 	return false;
 }
 
-/* A kernel address that could be an object: not a poison pattern, not user space. */
-static bool plausible_pointer(uint64_t p)
-{
-	return p >> 52 == 0xfff && !(p & 7);
-}
-
 enum page_kind page_classify(const struct kmem_layout *l, const unsigned char *page,
 			     const unsigned char *next, uint64_t *ret_mapping)
 {
@@ -118,7 +112,7 @@ enum page_kind page_classify(const struct kmem_layout *l, const unsigned char *p
 									: KIND_ANON;
 	if (mapping & MAPPING_MOVABLE)
 		return KIND_MOVABLE;
-	if (plausible_pointer(mapping)) {
+	if (plausible_object(mapping)) {
 		*ret_mapping = mapping;
 		return KIND_MAPPED;
 	}

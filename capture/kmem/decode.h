@@ -59,6 +59,13 @@ static inline uint32_t page_half(const unsigned char *page, struct kmem_field f)
 	return v;
 }
 
+/* A kernel address that could be an object: not a poison pattern, not user space.  The kernel's
+ * half begins at 0xff00… with five levels of page tables, as it does on arm64 with 52 bits. */
+static inline bool plausible_object(uint64_t p)
+{
+	return p >> 56 == 0xff && !(p & 7);
+}
+
 /* A tail's head, or 0 when page is not a tail.  addr: where page lies in the kernel. */
 static inline uint64_t page_head(const struct kmem_layout *l, const unsigned char *page,
 				 uint64_t addr)

@@ -84,6 +84,11 @@ int kmem_open_core(struct kmem_source **ret, const char *file, const struct sysr
 int kmem_ranges_from_iomem(struct kmem_range **ret, size_t *ret_count, const struct sysroot *root,
 			   size_t page_size, struct err *e);
 
+/* The level of the kernel's lockdown ("none", "integrity", "confidentiality"), "" when not known.
+ */
+#define KMEM_LOCKDOWN 32
+void kmem_lockdown(const struct sysroot *root, char out[KMEM_LOCKDOWN]);
+
 /* Copy, of any length up to KMEM_READ_MAX. */
 int kmem_read(struct kmem_source *s, uint64_t addr, void *buf, size_t len);
 /* As ops->gather, of any n and size: in as many calls as it takes. */

@@ -81,7 +81,7 @@ static uint32_t cgroup_of(struct scan *s, const unsigned char *page)
 		return TABLE_NONE;
 	if (data != s->last_memcg) {
 		/* Flag bits: 0 a vector of objects, 1 an obj_cgroup; cgroups.c tells by looking. */
-		if (data & 1 || data >> 52 != 0xfff)
+		if (data & 1 || !plausible_object(data & ~7ULL))
 			return TABLE_NONE;
 		s->last_memcg = data;
 		s->last_cgroup = tables_cgroup(&s->tables, data);

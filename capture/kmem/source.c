@@ -122,8 +122,7 @@ int kmem_ranges_from_iomem(struct kmem_range **ret, size_t *ret_count, const str
 	return 0;
 }
 
-/* "none", or the level of lockdown that may explain a refusal; "" when it cannot be read. */
-static void lockdown(const struct sysroot *root, char *out, size_t cap)
+void kmem_lockdown(const struct sysroot *root, char out[KMEM_LOCKDOWN])
 {
 	char text[128];
 	const char *open, *close;
@@ -135,18 +134,20 @@ static void lockdown(const struct sysroot *root, char *out, size_t cap)
 	open = strchr(text, '[');
 	close = open ? strchr(open, ']') : NULL;
 	if (close)
-		snprintf(out, cap, "%.*s", (int)(close - open - 1), open + 1);
+		snprintf(out, KMEM_LOCKDOWN, "%.*s", (int)(close - open - 1), open + 1);
 }
 
-static void explain_lockdown(int r, const struct sysroot *root, struct err *e)
+/* Under lockdown=confidentiality both rungs are refused, bpf in words that do not say so: the
+ * helper is then unknown to the verifier. */
+static int explain_lockdown(int r, const struct sysroot *root, struct err *e)
 {
-	char level[32];
+	char level[KMEM_LOCKDOWN];
 
-	if (r != -EPERM && r != -EACCES)
-		return;
-	lockdown(root, level, sizeof(level));
-	if (level[0] && strcmp(level, "none"))
-		err_add(e, "kernel lockdown=%s", level);
+	kmem_lockdown(root, level);
+	if (strcmp(level, "confidentiality"))
+		return r;
+	return err_set(e, EPERM, "%.*s: Operation not permitted (kernel lockdown=confidentiality)",
+		       (int)strcspn(e->text, ":"), e->text);
 }
 
 int kmem_open(struct kmem_source **ret, const struct capture_options *o, const struct sysroot *root,
@@ -174,7 +175,7 @@ int kmem_open(struct kmem_source **ret, const struct capture_options *o, const s
 		r = kmem_open_kcore(ret, root, l, &kcore);
 		if (r == 0)
 			return 0;
-		explain_lockdown(r, root, &kcore);
+		r = explain_lockdown(r, root, &kcore);
 		if (o->memory_source == MEMORY_KCORE)
 			return err_set(e, -r, "%s", kcore.text);
 	}
@@ -184,7 +185,7 @@ int kmem_open(struct kmem_source **ret, const struct capture_options *o, const s
 			err_set(e, kcore.no, "%s; using bpf", kcore.text);
 		return 0;
 	}
-	explain_lockdown(r2, root, &bpf);
+	r2 = explain_lockdown(r2, root, &bpf);
 	if (!kcore.no)
 		return err_set(e, -r2, "%s", bpf.text);
 	/* A kernel without kcore but a caller without privilege: the second is what to tell. */
