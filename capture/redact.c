@@ -80,7 +80,7 @@ static void keep(struct rewriter *w, const char *to)
 static void hide(struct rewriter *w, const char *from, const char *to)
 {
 	keep(w, from);
-	if (w->full || from >= to)
+	if (w->full || from >= to || redact_word_is(from, (size_t)(to - from), hidden))
 		return;
 	if ((size_t)(to - w->out) < HIDDEN_LEN) {
 		w->full = true;
@@ -186,11 +186,8 @@ static const char *url_authority(struct rewriter *w, const char *p, const char *
 		}
 		if (*q == ':' && !colon)
 			colon = q;
-		if (*q == '@') {
+		if (*q == '@')
 			at = q;
-			if (slash)
-				break;
-		}
 	}
 	if (!at)
 		return p;

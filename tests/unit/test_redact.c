@@ -139,6 +139,8 @@ static void test_urls(void **state)
 	secret("x|redis://:p4ss@h/0|", "x|redis://:" X "@h/0|");
 	secret("x|amqp://u:p@ss@h/|", "x|amqp://u:" X "@h/|");
 	secret("x|postgres://u:pa/ss@h/db|", "x|postgres://u:" X "@h/db|");
+	secret("x|postgres://u:pa/s@s@h/db|", "x|postgres://u:" X "@h/db|");
+	innocent("x|postgres://u:" X "@h/db|");
 	secret("x|--url=https://u:p@h/|", "x|--url=https://u:" X "@h/|");
 	secret("git|clone|https://0123456789abcdef0123@h/r|", "git|clone|https://" X "@h/r|");
 	secret("x|https://h/p?a=1&access_token=abc&b=2|",
