@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../capture/base/cleanup.h"
 #include "containers.h"
 #include "model_build.h"
 
@@ -324,44 +323,41 @@ static void dying(struct model_build *b)
 		m->dying_cgroups = scanned;
 }
 
-int model_build_cgroups(struct model_build *b)
+static int build(struct model_build *b, struct rows *t, uint32_t *place)
 {
 	const struct facts *f = b->f;
-	size_t max = f->cgroups.count + f->cache_cgroups.count;
-	_cleanup_free_ struct row *rows = calloc(max + 1, sizeof(*rows));
-	_cleanup_free_ uint32_t *place = calloc(max + 1, sizeof(*place));
-	struct rows t = {.rows = rows};
+	struct row *rows = t->rows;
 	struct lookup ids;
 	int r;
 
-	if (!rows || !place || lookup_init(&t.by_path, b->arena, f->cgroups.count) ||
+	if (lookup_init(&t->by_path, b->arena, f->cgroups.count) ||
 	    lookup_init(&ids, b->arena, f->cache_cgroups.count) ||
 	    lookup_init(&b->cgroup_ids, b->arena, f->cache_cgroups.count))
 		return -ENOMEM;
-	r = add_facts(b, &t);
+	r = add_facts(b, t);
 	if (r == 0)
-		r = add_scanned(b, &t, &ids);
+		r = add_scanned(b, t, &ids);
 	if (r < 0)
 		return r;
-	count_pages(b, &t, &ids);
-	limits(&t);
-	r = containers(b, &t);
+	count_pages(b, t, &ids);
+	limits(t);
+	r = containers(b, t);
 	if (r == 0)
-		r = namespaces(b, &t);
+		r = namespaces(b, t);
 	if (r < 0)
 		return r;
-	names(b, &t);
-	for (size_t i = 0; i < t.count; i++)
+	names(b, t);
+	for (size_t i = 0; i < t->count; i++)
 		rows[i].original = (uint32_t)i;
-	if (t.count)
-		qsort(rows, t.count, sizeof(*rows), by_usage);
+	if (t->count)
+		qsort(rows, t->count, sizeof(*rows), by_usage);
 
-	b->m->cgroups = arena_alloc(b->arena, (t.count + 1) * sizeof(*b->m->cgroups));
-	b->mntns = arena_alloc(b->arena, (t.count + 1) * sizeof(*b->mntns));
+	b->m->cgroups = arena_alloc(b->arena, (t->count + 1) * sizeof(*b->m->cgroups));
+	b->mntns = arena_alloc(b->arena, (t->count + 1) * sizeof(*b->mntns));
 	if (!b->m->cgroups || !b->mntns)
 		return -ENOMEM;
-	b->m->cgroup_count = t.count;
-	for (size_t i = 0; i < t.count; i++) {
+	b->m->cgroup_count = t->count;
+	for (size_t i = 0; i < t->count; i++) {
 		b->m->cgroups[i] = rows[i].cgroup;
 		b->mntns[i] = rows[i].mntns;
 		place[rows[i].original] = (uint32_t)i + 1;
@@ -376,4 +372,18 @@ int model_build_cgroups(struct model_build *b)
 	}
 	dying(b);
 	return 0;
+}
+
+int model_build_cgroups(struct model_build *b)
+{
+	size_t max = b->f->cgroups.count + b->f->cache_cgroups.count;
+	struct rows t = {.rows = calloc(max + 1, sizeof(*t.rows))};
+	uint32_t *place = calloc(max + 1, sizeof(*place));
+	int r = -ENOMEM;
+
+	if (t.rows && place)
+		r = build(b, &t, place);
+	free(t.rows);
+	free(place);
+	return r;
 }

@@ -29,6 +29,7 @@ int sample_design_init(struct sample_design *ret, const struct fact_scan *scan)
 		.one_in = (double)scan->one_in,
 		.page_size = (double)scan->page_size,
 		.exact = scan->one_in == 1 && scan->finished == 1,
+		.block = scan->one_in == 1 && scan->finished != 1 ? SCAN_BLOCK : 1,
 	};
 
 	d.population = d.draws * d.one_in;
@@ -74,8 +75,10 @@ struct estimate estimate_total(const struct sample_design *d, uint64_t pages)
 		return estimate_exact(seen);
 	if (k > d->draws) /* a lying archive: what it says was seen is all there can be */
 		k = d->draws;
-	wilson(k, d->draws, d->one_in <= 1 ? finite_population(d->draws, d->population) : 1, &low,
-	       &high);
+	double n = fmax(d->draws / d->block, 1);
+
+	wilson(k / d->draws * n, n, d->one_in <= 1 ? finite_population(d->draws, d->population) : 1,
+	       &low, &high);
 	struct estimate e = {k / d->draws * all, low * all, high * all};
 
 	/* What was seen is there. */

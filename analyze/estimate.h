@@ -12,13 +12,16 @@
  *	centre = (p + z²/2n) / (1 + z²/n)
  *	half   = z / (1 + z²/n) × √(p(1 − p)/n + z²/4n²)
  *
- * When strata hold one frame each (one_in == 1) and the scan was stopped, the draws are without
- * replacement from a finite population, and half is multiplied by √((N − n)/(N − 1)).  A finished
- * scan with one_in == 1 is no sample: the interval has no width.
+ * An unsampled scan (one_in == 1) reads memory in blocks of SCAN_BLOCK neighbouring frames, in an
+ * order that spreads them.  When it was stopped, its sample is one of blocks: frames of one block
+ * may all be alike, so n is the number of blocks, and since no block is read twice half is
+ * multiplied by √((N − n)/(N − 1)).  Finished, it is no sample: the interval has no width.
  */
 #pragma once
 
 #include "model.h"
+
+#define SCAN_BLOCK 4096 /* frames: KMEM_READ_MAX bytes of struct page, capture/kmem/kmem.h */
 
 struct sample_design {
 	bool exact;
@@ -26,6 +29,7 @@ struct sample_design {
 	double population; /* frames they stand for */
 	double one_in;
 	double page_size;
+	double block; /* draws that may all be alike: 1, or SCAN_BLOCK */
 };
 
 /* 0; -ENODATA when the scan does not say how it sampled, or drew nothing. */

@@ -34,7 +34,7 @@ int lookup_init(struct lookup *ix, struct arena *a, size_t capacity)
 
 	if (capacity > UINT32_MAX / 4)
 		return -ENOMEM;
-	while (slots < capacity * 2)
+	while (slots * 3 < capacity * 4) /* one in four stays free */
 		slots *= 2;
 	ix->slots = arena_alloc(a, slots * sizeof(*ix->slots));
 	if (!ix->slots)

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../../capture/base/cleanup.h"
 #include "rules.h"
 
 #define LARGE 0.3
@@ -34,10 +33,10 @@ static int by_name(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-static int largest_program(const struct model *m, struct program *ret)
+static int largest_program(const struct model *m, struct arena *scratch, struct program *ret)
 {
-	_cleanup_free_ const struct fact_process **rows =
-		calloc(m->process_count + 1, sizeof(*rows));
+	const struct fact_process **rows =
+		arena_alloc(scratch, (m->process_count + 1) * sizeof(void *));
 	struct program best = {0}, p = {0};
 	size_t n = 0;
 
@@ -48,7 +47,7 @@ static int largest_program(const struct model *m, struct program *ret)
 		    m->processes[i]->vanished != 1)
 			rows[n++] = m->processes[i];
 	if (n)
-		qsort(rows, n, sizeof(*rows), by_name);
+		qsort(rows, n, sizeof(void *), by_name);
 	for (size_t i = 0; i < n; i++) {
 		double first = figure(rows[i]->heap_first_bytes),
 		       swap = figure(rows[i]->swap_bytes);
@@ -72,11 +71,12 @@ int rule_memory_process_heap(const struct model *m, struct findings *out)
 	const struct fact_process *p;
 	struct program best;
 	struct finding *f;
-	int r = largest_program(m, &best);
+	int r = largest_program(m, out->arena, &best);
 
 	if (r < 0)
 		return r;
-	if (!(total > 0) || !(best.heap >= LARGE * total) || !(available < LITTLE_LEFT * total))
+	if (!best.largest || !(total > 0) || !(best.heap >= LARGE * total) ||
+	    !(available < LITTLE_LEFT * total))
 		return 0;
 	p = best.largest;
 	if (best.count == 1)

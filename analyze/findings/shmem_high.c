@@ -35,15 +35,15 @@ int rule_shmem_high(const struct model *m, struct findings *out)
 	if (!(total > 0) ||
 	    !(shmem >= HALF * total || (shmem >= LARGE * total && available < LITTLE_LEFT * total)))
 		return 0;
-	const struct model_directory *d = m->shm_directory_count ? &m->shm_directories[0] : NULL;
-	bool one = d && (double)d->bytes >= 0.5 * shmem;
+	const struct model_directory *d = m->shm_directories;
+	double first = m->shm_directory_count ? (double)d[0].bytes : 0;
+	bool one = m->shm_directory_count && first >= 0.5 * shmem;
 
 	f = finding_add(out, "shmem.high", SEVERITY_WARNING,
 			available < LITTLE_LEFT * total ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
 			"Shared memory holds %s of %s%s%s%s%s", size_words(out, shmem),
-			size_words(out, total), one ? "; " : "",
-			one ? size_words(out, (double)d->bytes) : "", one ? " of it is in " : "",
-			one ? d->path : "");
+			size_words(out, total), one ? "; " : "", one ? size_words(out, first) : "",
+			one ? " of it is in " : "", one ? d->path : "");
 	if (!f)
 		return 0;
 	f->weight = shmem;

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../../capture/base/cleanup.h"
 #include "../lookup.h"
 #include "rules.h"
 
@@ -126,37 +125,23 @@ static int by_bytes(const void *a, const void *b)
 	return deepest_first(a, b);
 }
 
-int rule_shmem_small_files(const struct model *m, struct findings *out)
+static int judge(const struct model *m, struct findings *out, struct tree *trees, size_t max,
+		 struct arena *scratch)
 {
+	size_t count = 0, found = 0;
 	struct lookup ix;
-	size_t max = 0, count = 0, found = 0;
 
-	for (size_t i = 0; i < m->shm_directory_count; i++) {
-		const char *s = m->shm_directories[i].path;
-
-		for (unsigned n = 0; *s && n < MAX_DEPTH; s++)
-			if (*s == '/') {
-				n++;
-				max++;
-			}
-	}
-	_cleanup_free_ struct tree *trees = calloc(max + 1, sizeof(*trees));
-	struct arena *scratch = NULL;
-	int r = arena_create(&scratch, (max + 16) * 16 * sizeof(struct lookup_slot));
-
-	if (!trees || r < 0) {
-		arena_destroy(scratch);
+	if (lookup_init(&ix, scratch, max))
 		return -ENOMEM;
-	}
-	r = lookup_init(&ix, scratch, max);
-	for (size_t i = 0; r == 0 && i < m->shm_directory_count; i++)
-		if (strchr(m->shm_directories[i].path, '/'))
-			r = grow(&ix, trees, &count, max, &m->shm_directories[i]);
+	for (size_t i = 0; i < m->shm_directory_count; i++)
+		if (strchr(m->shm_directories[i].path, '/') &&
+		    grow(&ix, trees, &count, max, &m->shm_directories[i]) < 0)
+			return -ENOMEM;
 	/* The deepest directories that are a finding of their own; of their ancestors nothing is
 	 * said, since what those have besides is less. */
-	if (r == 0 && count)
+	if (count)
 		qsort(trees, count, sizeof(*trees), deepest_first);
-	for (size_t i = 0; r == 0 && i < count && found < MAX_FOUND; i++) {
+	for (size_t i = 0; i < count && found < MAX_FOUND; i++) {
 		for (size_t k = 0; k < found && !trees[i].below_found; k++)
 			trees[i].below_found = trees[k].len > trees[i].len &&
 					       trees[k].path[trees[i].len] == '/' &&
@@ -173,6 +158,29 @@ int rule_shmem_small_files(const struct model *m, struct findings *out)
 		qsort(trees, found, sizeof(*trees), by_bytes);
 	for (size_t i = 0; i < found && i < MAX_PER_RULE; i++)
 		report(m, out, &trees[i]);
+	return 0;
+}
+
+int rule_shmem_small_files(const struct model *m, struct findings *out)
+{
+	struct arena *scratch = NULL;
+	struct tree *trees;
+	size_t max = 0;
+	int r = -ENOMEM;
+
+	for (size_t i = 0; i < m->shm_directory_count; i++) {
+		const char *s = m->shm_directories[i].path;
+
+		for (unsigned n = 0; *s && n < MAX_DEPTH; s++)
+			if (*s == '/') {
+				n++;
+				max++;
+			}
+	}
+	trees = calloc(max + 1, sizeof(*trees));
+	if (trees && arena_create(&scratch, (max + 16) * 16 * sizeof(struct lookup_slot)) == 0)
+		r = judge(m, out, trees, max, scratch);
 	arena_destroy(scratch);
+	free(trees);
 	return r;
 }

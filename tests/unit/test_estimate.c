@@ -47,6 +47,13 @@ static void test_stopped(void **state)
 	assert_int_equal(sample_design_init(&d, &s), 0);
 	e = estimate_total(&d, 50);
 	assert_true(e.bytes == 100 * 4096 && e.low < e.bytes && e.high > e.bytes);
+	/* … by whole blocks: the frames of one may all be alike … */
+	struct fact_scan big = scan(1, 1 << 22, 1 << 21, 0);
+
+	assert_int_equal(sample_design_init(&d, &big), 0);
+	struct estimate wide = estimate_total(&d, 1 << 20);
+
+	assert_true(wide.high - wide.low > 0.1 * wide.bytes && wide.high - wide.low < wide.bytes);
 	/* … and what was seen is there. */
 	assert_true(e.low >= 50 * 4096);
 	/* All but finished in name: no width left. */

@@ -2,14 +2,14 @@
 /* For each rule a machine that provokes it, and one that is like it but well. */
 #include "model_fixture.h"
 
-#include <stdlib.h>
-
 static const struct finding *must(struct judged j, const char *id)
 {
 	const struct finding *f = find_finding(j, id);
 
-	if (!f)
+	if (!f) {
 		fail_msg("no %s", id);
+		abort();
+	}
 	assert_true(f->because_count > 0);
 	assert_non_null(f->scope_kind);
 	assert_non_null(f->scope_name);
