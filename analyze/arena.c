@@ -129,19 +129,15 @@ char *arena_strndup(struct arena *a, const char *s, size_t len)
 
 char *arena_vprintf(struct arena *a, const char *fmt, va_list ap)
 {
-	va_list again;
-	char *p;
-	int len;
+	char *text, *p;
+	int len = vasprintf(&text, fmt, ap);
 
-	va_copy(again, ap);
-	len = vsnprintf(NULL, 0, fmt, again);
-	va_end(again);
-	if (len < 0)
+	if (len < 0) {
+		a->exhausted = 1;
 		return a->empty;
-	p = string_alloc(a, (size_t)len + 1);
-	if (!p)
-		return a->empty;
-	vsnprintf(p, (size_t)len + 1, fmt, ap);
+	}
+	p = arena_strndup(a, text, (size_t)len);
+	free(text);
 	return p;
 }
 

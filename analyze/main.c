@@ -80,7 +80,7 @@ static int host_create(struct report *ret, const char *path, const struct analyz
 	r = model_create(&model, facts);
 	if (r == 0)
 		r = findings_create(&findings, model);
-	if (r < 0)
+	if (r < 0 || !findings)
 		goto broken;
 	*ret = (struct report){.facts = facts, .model = model, .findings = findings};
 	return code;
@@ -175,35 +175,25 @@ static void conclude(const struct analysis *a, const char *html)
 		fprintf(stderr, "ossnap-analyze: report: %s\n", html);
 }
 
-static int run(const struct analyze_options *o)
+/* Everything after the command line; 0 or, with e set, what goes by EXIT_USAGE. */
+static int run(struct analysis *a, const char *html, struct err *e)
 {
-	_cleanup_free_ char *standard = output_default_path(o->archives[0], o->archive_count > 1);
-	const char *html = o->output ? o->output : standard;
-	struct analysis a = {.o = o};
-	struct err e = {0};
+	int r = refuse_overwriting(a->o, html, e);
 
-	a.hosts = calloc(o->archive_count, sizeof(*a.hosts));
-	if (!html || !a.hosts)
-		err_errno(&e, ENOMEM, "ossnap-analyze");
-	else
-		refuse_overwriting(o, html, &e);
-	for (size_t i = 0; !e.no && i < o->archive_count; i++)
-		analyse(&a, o->archives[i]);
-	if (!e.no && a.count > 0 && write_all(&a, html, &e) == 0)
-		conclude(&a, html);
-	if (e.no) {
-		complain(&e);
-		a.code = EXIT_USAGE;
-	}
-	for (size_t i = 0; i < a.count; i++)
-		host_destroy(&a.hosts[i]);
-	free(a.hosts);
-	return a.code;
+	for (size_t i = 0; r == 0 && i < a->o->archive_count; i++)
+		analyse(a, a->o->archives[i]);
+	if (r == 0 && a->count > 0)
+		r = write_all(a, html, e);
+	if (r == 0 && a->count > 0)
+		conclude(a, html);
+	return r;
 }
 
 int main(int argc, char **argv)
 {
+	_cleanup_free_ char *beside = NULL;
 	struct analyze_options o;
+	struct analysis a = {.o = &o};
 	struct err e = {0};
 	int r;
 
@@ -211,9 +201,18 @@ int main(int argc, char **argv)
 	r = analyze_options_parse(&o, argc, argv, &e);
 	if (r > 0)
 		return fflush(stdout) == 0 ? EXIT_DONE : EXIT_USAGE;
+	if (r == 0) {
+		beside = output_default_path(o.archives[0], o.archive_count > 1);
+		a.hosts = calloc(o.archive_count, sizeof(*a.hosts));
+		r = beside && a.hosts ? run(&a, o.output ? o.output : beside, &e)
+				      : err_errno(&e, ENOMEM, "archives");
+	}
 	if (r < 0) {
 		complain(&e);
-		return EXIT_USAGE;
+		a.code = EXIT_USAGE;
 	}
-	return run(&o);
+	for (size_t i = 0; i < a.count; i++)
+		host_destroy(&a.hosts[i]);
+	free(a.hosts);
+	return a.code;
 }

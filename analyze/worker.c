@@ -230,6 +230,15 @@ static _Noreturn void child(int archive, int answer, uint64_t size, const struct
 
 /* ------------------------------------------------------------------ the parent */
 
+/* Out of its cleanup attribute. */
+static int keep_fd(int *fd)
+{
+	int kept = *fd;
+
+	*fd = -1;
+	return kept;
+}
+
 static int open_archive(const char *path, const struct analyze_options *o, uint64_t *ret_size,
 			struct err *e)
 {
@@ -237,7 +246,6 @@ static int open_archive(const char *path, const struct analyze_options *o, uint6
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	char has[16], may[16];
 	struct stat st;
-	int r;
 
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, errno, path);
@@ -258,9 +266,7 @@ static int open_archive(const char *path, const struct analyze_options *o, uint6
 			       format_size((uint64_t)st.st_size, has),
 			       format_size(o->limits.input, may));
 	*ret_size = (uint64_t)st.st_size;
-	r = fd;
-	fd = -1;
-	return r;
+	return keep_fd(&fd);
 }
 
 /* How a worker that gave no answer ended. */
@@ -344,7 +350,6 @@ int worker_run(const char *path, const struct analyze_options *o, struct facts *
 	}
 	if (pid == 0)
 		child(archive, out, size, o);
-	close(out);
-	out = -1;
+	close(keep_fd(&out)); /* else the end of the stream would never come */
 	return worker_answer(in, pid, path, ret, e);
 }

@@ -132,7 +132,7 @@ static int read_table(struct parse *p, const struct cache_table *table, const ch
 		      size_t len)
 {
 	_Alignas(16) char row[ROW_MAX];
-	int at[COLUMNS_MAX], r = 0;
+	int at[COLUMNS_MAX] = {0}, r = 0;
 	struct tsv t;
 
 	if (tsv_init(&t, data, len) < 0)

@@ -319,7 +319,7 @@ static int cgroup_member(struct parse *p, void *state, const struct member_ref *
 	size_t pos = 0;
 	int r, more;
 
-	if (strcmp(m->name, "raw/cgroups"))
+	if (strcmp(m->name, "raw/cgroups") != 0)
 		return read_controllers(p, s, m, TEXT(data, len));
 	while ((more = pack_next(data, len, &pos, &entry)) > 0) {
 		if (!split_name(TEXT(entry.name, entry.name_len), &version, &path, &file))

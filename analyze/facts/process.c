@@ -236,7 +236,7 @@ static void take_measured(struct parse *p, struct fact_process *old, const struc
 		case FIELD_STR: {
 			const char *s = *(const char *const *)from, *was = *(const char **)to;
 
-			if (s && (!was || strcmp(s, was)))
+			if (s && (!was || strcmp(s, was) != 0))
 				*(const char **)to = arena_strndup(p->arena, s, strlen(s));
 			break;
 		}

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/auxv.h>
+#include <unistd.h>
 
 void *rows_at(const struct rows *r, size_t i)
 {
@@ -35,25 +35,20 @@ void *rows_add(struct arena *a, struct rows *r)
 }
 
 /* FNV-1a from a start that an archive's author cannot know: chosen keys must not make one chain. */
-static uint64_t hash_bytes(const void *data, size_t len)
+static uint64_t hash_bytes(uint64_t seed, const void *data, size_t len)
 {
 	const unsigned char *p = data;
-	uint64_t h = 0xcbf29ce484222325, seed;
-	const void *random = (const void *)getauxval(AT_RANDOM); /* 16 bytes, from the kernel */
+	uint64_t h = 0xcbf29ce484222325 ^ seed;
 
-	if (random) {
-		memcpy(&seed, random, sizeof(seed));
-		h ^= seed;
-	}
 	for (size_t i = 0; i < len; i++)
 		h = (h ^ p[i]) * 0x100000001b3;
 	return h ^ h >> 32;
 }
 
-static struct index_entry *find_slot(struct index_entry *slots, size_t capacity, const void *key,
-				     size_t len)
+static struct index_entry *find_slot(struct index_entry *slots, size_t capacity, uint64_t seed,
+				     const void *key, size_t len)
 {
-	for (size_t i = hash_bytes(key, len);; i++) {
+	for (size_t i = hash_bytes(seed, key, len);; i++) {
 		struct index_entry *s = &slots[i & (capacity - 1)];
 
 		if (!s->key || (s->len == len && !memcmp(s->key, key, len)))
@@ -67,7 +62,7 @@ uint32_t index_find(const struct index *ix, const void *key, size_t len)
 
 	if (!ix->capacity)
 		return INDEX_NONE;
-	s = find_slot(ix->slots, ix->capacity, key, len);
+	s = find_slot(ix->slots, ix->capacity, ix->seed, key, len);
 	return s->key ? s->row : INDEX_NONE;
 }
 
@@ -78,9 +73,12 @@ static int index_grow(struct arena *a, struct index *ix)
 
 	if (!slots)
 		return -ENOMEM;
+	/* Without random bytes chosen keys cost time, which the sandbox limits. */
+	if (!ix->capacity && getentropy(&ix->seed, sizeof(ix->seed)) < 0)
+		ix->seed = 0;
 	for (size_t i = 0; i < ix->capacity; i++)
 		if (ix->slots[i].key)
-			*find_slot(slots, capacity, ix->slots[i].key, ix->slots[i].len) =
+			*find_slot(slots, capacity, ix->seed, ix->slots[i].key, ix->slots[i].len) =
 				ix->slots[i];
 	ix->slots = slots;
 	ix->capacity = capacity;
@@ -96,7 +94,7 @@ int index_set(struct arena *a, struct index *ix, const void *key, size_t len, ui
 		return -ENOMEM;
 	if (ix->count * 2 >= ix->capacity && index_grow(a, ix) < 0)
 		return -ENOMEM;
-	s = find_slot(ix->slots, ix->capacity, key, len);
+	s = find_slot(ix->slots, ix->capacity, ix->seed, key, len);
 	if (!s->key) {
 		copy = arena_alloc(a, len ? len : 1);
 		if (!copy)

@@ -26,6 +26,7 @@ struct index_entry {
 struct index {
 	struct index_entry *slots;
 	size_t count, capacity; /* capacity: a power of two */
+	uint64_t seed;
 };
 
 #define INDEX_NONE UINT32_MAX

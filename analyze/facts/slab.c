@@ -62,7 +62,7 @@ static struct slab *find_slab(struct parse *p, struct slab_state *s, struct text
 /* name active_objs num_objs objsize objperslab pagesperslab : tunables … : slabdata active num … */
 static int slabinfo_line(struct parse *p, struct slab_state *s, uint64_t ms, struct text line)
 {
-	uint64_t active, objects, size, per_slab, pages, slabs, bytes;
+	uint64_t active, objects, size, per_slab, pages, active_slabs, slabs, bytes;
 	struct text name, word;
 	struct slab *slab;
 	int r;
@@ -77,7 +77,7 @@ static int slabinfo_line(struct parse *p, struct slab_state *s, uint64_t ms, str
 		if (!text_word(&line, &word))
 			goto bad;
 	} while (!text_is(word, "slabdata"));
-	if (!text_word_u64(&line, &slabs) || !text_word_u64(&line, &slabs))
+	if (!text_word_u64(&line, &active_slabs) || !text_word_u64(&line, &slabs))
 		goto bad;
 	slab = find_slab(p, s, name, &r);
 	if (!slab)

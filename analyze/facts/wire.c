@@ -176,8 +176,9 @@ struct wire_in {
 	int fd;
 	uint64_t left; /* of max_bytes */
 	size_t at, end;
-	unsigned char *record, *text; /* one record; one sanitised string */
 	unsigned char buf[64 << 10];
+	unsigned char record[WIRE_MAX_RECORD];
+	char text[WIRE_MAX_RECORD + 1]; /* one sanitised string */
 };
 
 static int refuse(struct err *e, const char *what)
@@ -274,9 +275,9 @@ static int decode_string(struct wire_in *in, const struct fact_field *f, const u
 	}
 	if (len > (uint64_t)f->max + 1 || len > (uint64_t)(end - *p))
 		return refuse(e, "a string is longer than its field or its row");
-	n = sanitise(*p, (size_t)len, f->max, (char *)in->text);
+	n = sanitise(*p, (size_t)len, f->max, in->text);
 	*p += len;
-	*ret = arena_strndup(arena, (char *)in->text, n);
+	*ret = arena_strndup(arena, in->text, n);
 	return arena_exhausted(arena) ? err_set(e, ENOMEM, "facts: out of memory") : 0;
 }
 
@@ -321,9 +322,9 @@ static const struct fact_type *type_of(uint64_t tag)
 /* 1 after a row, 0 after the last record. */
 static int receive_record(struct wire_in *in, struct facts *f, int *ret_exit, struct err *e)
 {
-	unsigned char header[WIRE_HEADER];
+	unsigned char header[WIRE_HEADER] = {0};
 	const struct fact_type *t;
-	struct wire_end end;
+	struct wire_end end = {0};
 	uint64_t len;
 	void *row;
 	int r;
@@ -366,19 +367,17 @@ static int receive_record(struct wire_in *in, struct facts *f, int *ret_exit, st
 
 int wire_receive(int fd, struct facts *f, uint64_t max_bytes, int *ret_exit, struct err *e)
 {
-	_cleanup_free_ struct wire_in *in = calloc(1, sizeof(*in));
-	_cleanup_free_ unsigned char *record = malloc(WIRE_MAX_RECORD);
-	_cleanup_free_ unsigned char *text = malloc(WIRE_MAX_RECORD);
+	struct wire_in *in = malloc(sizeof(*in));
 	int r;
 
-	if (!in || !record || !text)
+	if (!in)
 		return err_set(e, ENOMEM, "facts: out of memory");
 	in->fd = fd;
 	in->left = max_bytes;
-	in->record = record;
-	in->text = text;
+	in->at = in->end = 0;
 	do
 		r = receive_record(in, f, ret_exit, e);
 	while (r > 0);
+	free(in);
 	return r;
 }
