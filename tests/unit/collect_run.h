@@ -259,6 +259,18 @@ static inline const char *out_entry(const struct out_member *m, const char *name
 	return NULL;
 }
 
+/* The last entry of that name in any pack of that name. */
+static inline const char *out_find(const char *prefix, const char *name, size_t *ret_len,
+				   int *ret_no)
+{
+	const struct out_member *m, *last = NULL;
+
+	for (size_t n = 0; (m = out_member(prefix, n)); n++)
+		if (out_entry(m, name, NULL, NULL))
+			last = m;
+	return last ? out_entry(last, name, ret_len, ret_no) : NULL;
+}
+
 static inline size_t out_entries(const struct out_member *m)
 {
 	struct pack_entry e;

@@ -28,7 +28,7 @@ static void put_process(unsigned pid, const char *comm, const char *cgroup, cons
 	tree_link(path, "/usr/bin/a b");
 }
 
-static void three_packs_with_their_files(void **state)
+static void four_packs_with_their_files(void **state)
 {
 	size_t len;
 
@@ -40,15 +40,15 @@ static void three_packs_with_their_files(void **state)
 	assert_int_equal(out.result, 0);
 	assert_int_equal(out.status, COLLECTOR_OK);
 	assert_string_equal(out.reason, "");
-	assert_int_equal(out.member_count, 3);
+	/* No window, so nothing in between: start, end, limits and exe, cmdline. */
+	assert_int_equal(out.member_count, 4);
 	assert_int_equal(out_entries(out_member("raw/processes", 0)), 2 * 3);
-	assert_int_equal(out_entries(out_member("raw/processes", 1)), 2 * 7);
-	assert_int_equal(out_entries(out_member("raw/processes", 2)), 2);
-	assert_non_null(strstr(out_entry(out_member("raw/processes", 1), "42/stat", NULL, NULL),
-			       "(new\nline)"));
-	assert_string_equal(out_entry(out_member("raw/processes", 1), "1/exe", NULL, NULL),
-			    "/usr/bin/a b");
-	assert_memory_equal(out_entry(out_member("raw/processes", 2), "1/cmdline", &len, NULL),
+	assert_int_equal(out_entries(out_member("raw/processes", 1)), 2 * 5);
+	assert_int_equal(out_entries(out_member("raw/processes", 2)), 2 * 2);
+	assert_int_equal(out_entries(out_member("raw/processes", 3)), 2);
+	assert_non_null(strstr(out_find("raw/processes", "42/stat", NULL, NULL), "(new\nline)"));
+	assert_string_equal(out_find("raw/processes", "1/exe", NULL, NULL), "/usr/bin/a b");
+	assert_memory_equal(out_find("raw/processes", "1/cmdline", &len, NULL),
 			    "/sbin/init\0splash", 18);
 	assert_int_equal(len, 18);
 }
@@ -61,7 +61,7 @@ static void one_that_vanishes_is_a_note_not_an_error(void **state)
 	run_collector(&collector_processes, NULL);
 	assert_int_equal(out.status, COLLECTOR_OK);
 	assert_non_null(strstr(out.notes, "1 processes vanished"));
-	assert_null(out_entry(out_member("raw/processes", 1), "77/stat", NULL, NULL));
+	assert_null(out_find("raw/processes", "77/stat", NULL, NULL));
 }
 
 static void command_lines_are_redacted_and_counted(void **state)
@@ -72,7 +72,7 @@ static void command_lines_are_redacted_and_counted(void **state)
 
 	put_process(9, "mysql", "0::/\n", line, sizeof(line) - 1);
 	run_collector(&collector_processes, NULL);
-	text = out_entry(out_member("raw/processes", 2), "9/cmdline", &len, NULL);
+	text = out_find("raw/processes", "9/cmdline", &len, NULL);
 	assert_non_null(text);
 	assert_null(memmem(text, len, "hunter2", 7));
 	assert_non_null(memmem(text, len, "--password=", 11));
@@ -89,7 +89,7 @@ static void a_huge_command_line_is_cut_and_says_so(void **state)
 	memset(line, 'a', size);
 	put_process(9, "java", "0::/\n", line, size);
 	run_collector(&collector_processes, NULL);
-	out_entry(out_member("raw/processes", 2), "9/cmdline", &len, &no);
+	out_find("raw/processes", "9/cmdline", &len, &no);
 	assert_int_equal(no, EFBIG);
 	assert_in_range(len, 1024, 48 << 10);
 	free(line);
@@ -103,9 +103,9 @@ static void pid_narrows(void **state)
 	put_process(42, "x", "0::/\n", "x", 1);
 	run_collector(&collector_processes, &o);
 	assert_int_equal(out.status, COLLECTOR_OK);
-	assert_non_null(out_entry(out_member("raw/processes", 1), "42/stat", NULL, NULL));
-	assert_null(out_entry(out_member("raw/processes", 1), "1/stat", NULL, NULL));
-	assert_null(out_entry(out_member("raw/processes", 2), "1/cmdline", NULL, NULL));
+	assert_non_null(out_find("raw/processes", "42/stat", NULL, NULL));
+	assert_null(out_find("raw/processes", "1/stat", NULL, NULL));
+	assert_null(out_find("raw/processes", "1/cmdline", NULL, NULL));
 }
 
 static void a_pid_that_is_not_there_is_named(void **state)
@@ -141,8 +141,9 @@ static void cgroup_narrows_to_the_group_and_below(void **state)
 		m = out_member("raw/processes", 1);
 		assert_non_null(out_entry(m, "2/stat", NULL, NULL));
 		assert_non_null(out_entry(m, "3/stat", NULL, NULL));
-		assert_int_equal(out_entries(m), 2 * 7);
-		assert_int_equal(out_entries(out_member("raw/processes", 2)), 2);
+		assert_int_equal(out_entries(m), 2 * 5);
+		assert_int_equal(out_entries(out_member("raw/processes", 2)), 2 * 2);
+		assert_int_equal(out_entries(out_member("raw/processes", 3)), 2);
 	}
 	o.cgroup = "/a/../b";
 	run_collector(&collector_processes, &o);
@@ -166,7 +167,7 @@ static void refused_files_make_it_partial(void **state)
 	assert_int_equal(seteuid(0), 0);
 	assert_int_equal(out.status, COLLECTOR_PARTIAL);
 	assert_string_equal(out.reason, "/proc/PID/status: Permission denied (1 files)");
-	out_entry(out_member("raw/processes", 1), "1/status", NULL, &no);
+	out_find("raw/processes", "1/status", NULL, &no);
 	assert_int_equal(no, EACCES);
 }
 
@@ -182,7 +183,76 @@ static void hostile_recording(void **state)
 	assert_int_equal(out.status, COLLECTOR_PARTIAL);
 	for (size_t i = 0; i < out.member_count; i++)
 		assert_null(memmem(out.members[i].data, out.members[i].len, "root:", 5));
-	assert_null(out_entry(out_member("raw/processes", 1), "4/stat", NULL, NULL));
+	assert_null(out_find("raw/processes", "4/stat", NULL, NULL));
+}
+
+static unsigned count_of(const char *name)
+{
+	const struct out_member *m;
+	unsigned count = 0;
+
+	for (size_t n = 0; (m = out_member("raw/processes", n)); n++)
+		count += out_entry(m, name, NULL, NULL) != NULL;
+	return count;
+}
+
+/* With a window, what does not change is read in it, and once; of those that come, or are not
+ * what they were, at the end. */
+static void fixed_files_are_read_once_and_early(void **state)
+{
+	const struct capture_options o = {.redact = REDACT_DEFAULT};
+	const struct redactor redactor = {.level = REDACT_DEFAULT};
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+	struct sysroot root;
+	FILE *file = tmpfile();
+	struct collect c = {.options = &o,
+			    .root = &root,
+			    .redactor = &redactor,
+			    .window_start_ns = now,
+			    .window_end_ns = now + 60 * NSEC_PER_SEC,
+			    .deadline_ns = now + 70 * NSEC_PER_SEC,
+			    .stop_fd = -1};
+
+	put_process(1, "init", "0::/\n", "i", 1);
+	put_process(2, "sh", "0::/\n", "sh", 2);
+	assert_int_equal(sysroot_open(&root, tree, NULL), 0);
+	c.out = emit_create(fileno(file));
+	assert_int_equal(collector_processes.start(&c), 0);
+	put_process(3, "new", "0::/\n", "new", 3);
+	tree_put("proc/2/stat", "2 (exec) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n");
+	tree_put("proc/2/cmdline", "exec");
+	assert_int_equal(collector_processes.write(&c), 0);
+	assert_int_equal(emit_finish(c.out), 0);
+	emit_destroy(c.out);
+	out_clear();
+	out_read(fileno(file));
+	fclose(file);
+	sysroot_close(&root);
+
+	assert_int_equal(out.status, COLLECTOR_OK);
+	assert_int_equal(out.member_count, 6);
+	assert_int_equal(count_of("1/stat"), 2);
+	assert_int_equal(count_of("1/cmdline"), 1);
+	assert_int_equal(count_of("1/limits"), 1);
+	assert_int_equal(count_of("1/exe"), 1);
+	assert_int_equal(count_of("2/cmdline"), 2);
+	assert_string_equal(out_find("raw/processes", "2/cmdline", NULL, NULL), "exec");
+	assert_int_equal(count_of("3/stat"), 1);
+	assert_int_equal(count_of("3/cmdline"), 1);
+	assert_non_null(out_entry(out_member("raw/processes", 2), "1/cmdline", NULL, NULL));
+	assert_int_equal(out_entries(out_member("raw/processes", 4)), 2 * 2);
+}
+
+static void kernel_threads_have_no_command_line(void **state)
+{
+	put_process(2, "kthreadd", "0::/\n", "", 0);
+	tree_put("proc/2/stat",
+		 "2 (kthreadd) S 0 0 0 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n");
+	run_collector(&collector_processes, NULL);
+	assert_int_equal(out.status, COLLECTOR_OK);
+	assert_int_equal(count_of("2/stat"), 2);
+	assert_int_equal(count_of("2/cmdline"), 0);
+	assert_int_equal(count_of("2/limits"), 0);
 }
 
 static void five_thousand(void **state)
@@ -229,17 +299,17 @@ static void finds_itself_on_the_live_machine(void **state)
 	len = fread(own, 1, sizeof(own), f);
 	fclose(f);
 	snprintf(name, sizeof(name), "%d/cmdline", (int)getpid());
-	assert_memory_equal(out_entry(out_member("raw/processes", 2), name, NULL, NULL), own, len);
+	assert_memory_equal(out_find("raw/processes", name, NULL, NULL), own, len);
 	len = (size_t)readlink("/proc/self/exe", own, sizeof(own) - 1);
 	own[len] = 0;
 	snprintf(name, sizeof(name), "%d/exe", (int)getpid());
-	assert_string_equal(out_entry(out_member("raw/processes", 1), name, NULL, NULL), own);
+	assert_string_equal(out_find("raw/processes", name, NULL, NULL), own);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TREE_TEST(three_packs_with_their_files),
+		TREE_TEST(four_packs_with_their_files),
 		TREE_TEST(one_that_vanishes_is_a_note_not_an_error),
 		TREE_TEST(command_lines_are_redacted_and_counted),
 		TREE_TEST(a_huge_command_line_is_cut_and_says_so),
@@ -248,6 +318,8 @@ int main(void)
 		TREE_TEST(cgroup_narrows_to_the_group_and_below),
 		TREE_TEST(refused_files_make_it_partial),
 		TREE_TEST(hostile_recording),
+		TREE_TEST(fixed_files_are_read_once_and_early),
+		TREE_TEST(kernel_threads_have_no_command_line),
 		TREE_TEST(five_thousand),
 		TREE_TEST(out_of_time_is_partial),
 		TREE_TEST(finds_itself_on_the_live_machine),
