@@ -13,7 +13,7 @@ make_initramfs() {
 	shift 2
 	root=$(mktemp -d "$TMP/initramfs.XXXXXX")
 	mkdir -p "$root"/{bin,dev,proc,sys,tmp,mnt,modules,etc}
-	cp /bin/busybox "$root/bin/busybox"
+	cp "$(command -v busybox)" "$root/bin/busybox"
 	cp "$@" "$root/bin/"
 	cp "$VM/guest/init" "$root/init"
 	cp "$scenario" "$root/scenario"

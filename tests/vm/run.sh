@@ -180,12 +180,20 @@ locked_kernel() {
 		"$(member "$dir/auto.tar.zst" capture.json | jq -r .privilege.lockdown)"
 }
 
-for tool in "$QEMU" cpio mkfs.ext4 busybox; do
+if [ "$(uname -m)" != x86_64 ]; then
+	skip "vm lane" "the guests are x86_64, what was built is $(uname -m)"
+	exit 0
+fi
+for tool in "$QEMU" cpio mkfs.ext4 busybox jq apt-get; do
 	if ! command -v "$tool" >/dev/null; then
 		skip "vm lane" "$tool is not installed"
 		exit 0
 	fi
 done
+if readelf -l "$(command -v busybox)" | grep -q INTERP; then
+	skip "vm lane" "$(command -v busybox) is not static (package busybox-static)"
+	exit 0
+fi
 if [ ! -x "$CAPTURE" ]; then
 	fail "vm lane" "$CAPTURE is not built"
 	exit 1
