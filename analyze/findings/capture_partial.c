@@ -30,6 +30,7 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 			     (a->missing_members != FACT_NONE && a->missing_members) ||
 			     (a->refused_members != FACT_NONE && a->refused_members));
 	bool interrupted = a && a->interrupted && *a->interrupted;
+	bool no_root = a && a->euid != 0 && a->euid != FACT_NONE;
 
 	if (!failed && !cut && !no_manifest && !damaged && !interrupted)
 		return 0;
@@ -39,6 +40,8 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 		what = "a part of the archive is damaged";
 	else if (interrupted)
 		what = arena_printf(out->arena, "it was interrupted by %s", a->interrupted);
+	else if (no_root)
+		what = "it ran without root";
 	else if (denied == failed)
 		what = "permission was missing for a part of it";
 	else
@@ -74,7 +77,7 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 					c->reason && *c->reason ? ", " : "",
 					c->reason ? c->reason : "");
 	}
-	if (denied)
+	if (denied || no_root)
 		finding_advice(out, f,
 			       "Run ossnap-capture as root, on the host and not in a container; "
 			       "`ossnap-capture check` says beforehand what is missing.");
@@ -82,7 +85,7 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 		finding_advice(out, f,
 			       "Send the archive again: `ossnap-capture verify FILE` tells on the "
 			       "customer's machine whether the original is whole.");
-	if (!denied && !cut && !damaged)
+	if (!denied && !no_root && !cut && !damaged)
 		finding_advice(
 			out, f,
 			"Capture again when it matters; what is here was captured faithfully.");

@@ -51,7 +51,12 @@ static bool is_candidate(const struct model *m, const struct model_cgroup *g, st
 static void advise(struct findings *out, struct finding *f, const struct candidate *c,
 		   const struct file_words *w)
 {
-	const char *path = c->g->path;
+	bool v2 = c->g->fact->version == 2;
+	const char *file = shell_word(
+		out,
+		arena_printf(out->arena, "/sys/fs/cgroup%s%s/memory.%s", v2 ? "" : "/memory",
+			     c->g->path, v2 ? "reclaim" : "force_empty"),
+		v2 ? "the group's memory.reclaim" : "the group's memory.force_empty");
 
 	if (w && w->logs)
 		finding_advice(
@@ -59,17 +64,15 @@ static void advise(struct findings *out, struct finding *f, const struct candida
 			"Rotate, compress away or delete the logs under %s: deleting a file that "
 			"nobody has open frees its cache at once.",
 			w->directory ? w->directory : "the paths above");
-	if (c->g->fact->version == 2)
+	if (v2)
 		finding_advice(
 			out, f,
 			"To take the cache back now without a restart (kernel 5.19 or newer): "
-			"echo %.0fM > /sys/fs/cgroup%s/memory.reclaim",
-			c->file / MIB, path);
+			"echo %.0fM > %s",
+			c->file / MIB, file);
 	else
-		finding_advice(out, f,
-			       "To take the cache back now without a restart: "
-			       "echo 0 > /sys/fs/cgroup/memory%s/memory.force_empty",
-			       path);
+		finding_advice(out, f, "To take the cache back now without a restart: echo 0 > %s",
+			       file);
 	finding_advice(out, f,
 		       "If the program writes files it does not read again, let it call "
 		       "posix_fadvise(POSIX_FADV_DONTNEED) after writing, or use O_DIRECT.");

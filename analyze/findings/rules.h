@@ -53,6 +53,12 @@ int percent(double bytes, double total);
 /* "container shop/api-7d9f/api", "pod shop/api-7d9f", "cgroup /system.slice/x.service". */
 const char *cgroup_words(struct findings *out, const struct model_cgroup *g);
 void scope_cgroup(struct findings *out, struct finding *f, const struct model_cgroup *g);
+/*
+ * A path from the archive inside a command that somebody will paste into a root shell: quoted where
+ * it must be, and the placeholder where quoting does not make it safe to look at (control
+ * characters, anything that is not ASCII) or it is no path of the host.
+ */
+const char *shell_word(struct findings *out, const char *path, const char *placeholder);
 /* True when path is dir or below it. */
 bool path_below(const char *path, const char *dir);
 

@@ -68,7 +68,7 @@ static void report(const struct model *m, struct findings *out, const struct tre
 		out, f,
 		"Find the program that writes there and let it delete what it is done with; "
 		"until then delete old files, for example: find %s -type f -mmin +60 -delete",
-		path);
+		shell_word(out, path, "DIRECTORY"));
 	finding_advice(
 		out, f,
 		"Bound the file system: mount -o remount,size=… limits the bytes, nr_inodes=… "

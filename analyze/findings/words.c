@@ -99,6 +99,38 @@ void scope_cgroup(struct findings *out, struct finding *f, const struct model_cg
 	finding_scope(out, f, g->pod && !g->container ? "pod" : "cgroup", g->path);
 }
 
+const char *shell_word(struct findings *out, const char *path, const char *placeholder)
+{
+	static const char plain[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/@:+-";
+	size_t quotes = 0, len = strlen(path), at = 0;
+	char *text;
+
+	if (path[0] != '/')
+		return placeholder;
+	if (path[strspn(path, plain)] == '\0')
+		return path;
+	for (size_t i = 0; i < len; i++) {
+		if (path[i] < ' ' || path[i] > '~')
+			return placeholder;
+		quotes += path[i] == '\'';
+	}
+	text = arena_alloc(out->arena, len + quotes * 3 + 3);
+	if (!text)
+		return placeholder;
+	text[at++] = '\'';
+	for (size_t i = 0; i < len; i++) {
+		if (path[i] == '\'') { /* close, an escaped one, open again */
+			memcpy(text + at, "'\\''", 4);
+			at += 4;
+		} else {
+			text[at++] = path[i];
+		}
+	}
+	text[at] = '\'';
+	return text;
+}
+
 bool path_below(const char *path, const char *dir)
 {
 	size_t len = strlen(dir);

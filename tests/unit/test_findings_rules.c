@@ -2,6 +2,8 @@
 /* For each rule a machine that provokes it, and one that is like it but well. */
 #include "model_fixture.h"
 
+#include "../../analyze/findings/rules.h"
+
 static const struct finding *must(struct judged j, const char *id)
 {
 	const struct finding *f = find_finding(j, id);
@@ -532,6 +534,13 @@ static void test_partial(void **state)
 	assert_string_equal(j.f->rows[0].id, "memory.near-oom");
 	done(j, f);
 
+	f = healthy();
+	f->archive.rows[0].euid = 1000;
+	f->collectors.rows[1].status = "partial";
+	j = judge(f);
+	assert_contains(must(j, "capture.partial")->title, "without root");
+	done(j, f);
+
 	/* Not offered here, or left out on request: the archive is complete all the same. */
 	f = healthy();
 	f->collectors.rows[6].status = "unsupported";
@@ -572,6 +581,28 @@ static void test_extremes(void **state)
 	facts_destroy(f);
 }
 
+/* Advice is pasted into root shells. */
+static void test_shell_words(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j = judge(f);
+
+	assert_string_equal(shell_word(j.f, "/a/b-c_d.e@f:1", "X"), "/a/b-c_d.e@f:1");
+	assert_string_equal(shell_word(j.f, "/a b", "X"), "'/a b'");
+	assert_string_equal(shell_word(j.f, "/$(reboot)`x`;'|", "X"), "'/$(reboot)`x`;'\\''|'");
+	assert_string_equal(shell_word(j.f, "/a\nb", "X"), "X");
+	assert_string_equal(shell_word(j.f, "/\xe2\x80\xae", "X"), "X");
+	assert_string_equal(shell_word(j.f, "[mnt:1]/a", "X"), "X");
+	assert_string_equal(shell_word(j.f, "-rf", "X"), "X");
+	done(j, f);
+
+	f = small_files(20000, 20, "/leak;reboot/%u.%u");
+	j = judge(f);
+	assert_contains(must(j, "shmem.small-files")->advice[0],
+			"find '/run/app/leak;reboot' -type f");
+	done(j, f);
+}
+
 static void test_table(void **state)
 {
 	size_t n = 0;
@@ -604,6 +635,7 @@ int main(void)
 		cmocka_unit_test(test_unaccounted),
 		cmocka_unit_test(test_partial),
 		cmocka_unit_test(test_extremes),
+		cmocka_unit_test(test_shell_words),
 		cmocka_unit_test(test_table),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
