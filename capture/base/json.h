@@ -37,7 +37,7 @@ void json_null(struct json *j);
 void json_bool(struct json *j, bool v);
 void json_u64(struct json *j, uint64_t v);
 void json_i64(struct json *j, int64_t v);
-void json_f64(struct json *j, double v); /* shortest that round-trips; not finite → null */
+void json_f64(struct json *j, double v);      /* shortest that round-trips; not finite → null */
 void json_str(struct json *j, const char *s); /* NULL → null */
 void json_strn(struct json *j, const char *s, size_t len);
 

@@ -40,5 +40,6 @@ struct cgroup_line {
 };
 int parse_cgroup_line(char *line, struct cgroup_line *ret);
 
-/* The next line of text (without '\n'), NUL-terminated in place; *pos advances.  NULL at the end. */
+/* The next line of text (without '\n'), NUL-terminated in place; *pos advances.  NULL at the end.
+ */
 char *next_line(char **pos);
