@@ -196,8 +196,8 @@ static void tick(struct run *r, uint64_t now, unsigned alive)
 	if (now < r->next_tick_ns)
 		return;
 	if (budget_tick(&r->budget, r->children, r->child_count, now))
-		say(&r->say, SAY_INFO,
-		    "the CPUs are busy: no longer at the lowest priority, but --max-cpu holds");
+		say(&r->say, SAY_INFO, "the CPUs are busy: now at nice %d, --max-cpu holds",
+		    r->budget.nice_now);
 	busy = r->budget.paused;
 	for (size_t i = 0; i < r->child_count; i++)
 		busy |= r->children[i].cpu_ns - r->children[i].cpu_before_ns > NSEC_PER_MSEC;

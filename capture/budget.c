@@ -21,10 +21,11 @@
 #define BUCKET_NS ((int64_t)(500 * NSEC_PER_MSEC))
 #define RESUME_NS ((int64_t)(10 * NSEC_PER_MSEC))
 #define MEMORY_EVERY_NS (100 * NSEC_PER_MSEC)
-#define MAPS_EVERY_NS (1000 * NSEC_PER_MSEC)
+#define MAPS_EVERY_NS (250 * NSEC_PER_MSEC)
 #define NICE_LAST 19
-#define NICE_MODEST 10
-#define STARVING_NS (30 * NSEC_PER_MSEC)
+#define NICE_MODEST 10			 /* a tenth of what others get */
+#define STARVING_NS (30 * NSEC_PER_MSEC) /* at the lowest priority, in a tick */
+#define STARVED_NS (200 * NSEC_PER_MSEC) /* at the modest one */
 #define MEMORY_GRACE_NS (1000 * NSEC_PER_MSEC)
 
 /* linux/ioprio.h is newer than some of the C libraries we build with. */
@@ -92,30 +93,24 @@ static bool cpus_taken(void)
 	return p && strtol(p, NULL, 10) > sysconf(_SC_NPROCESSORS_ONLN);
 }
 
+static void set_nice(struct budget *b, int nice, struct child *children, size_t n)
+{
+	b->nice_now = nice;
+	setpriority(PRIO_PROCESS, 0, nice);
+	for (size_t i = 0; i < n; i++)
+		if (child_alive(&children[i]))
+			setpriority(PRIO_PROCESS, (id_t)children[i].pid, nice);
+}
+
 static void step_back(struct budget *b)
 {
-	b->nice = getpriority(PRIO_PROCESS, 0);
-	b->cpus_taken = cpus_taken();
-	if (b->nice >= NICE_LAST || b->cpus_taken)
+	b->nice = b->nice_now = getpriority(PRIO_PROCESS, 0);
+	if (b->nice >= NICE_MODEST)
 		return;
 	/* Without CAP_SYS_NICE there is no way back: then not all the way. */
 	setpriority(PRIO_PROCESS, 0, b->nice + 1);
-	b->stepped_back = !setpriority(PRIO_PROCESS, 0, b->nice);
-	if (b->stepped_back)
-		setpriority(PRIO_PROCESS, 0, NICE_LAST);
-	else if (b->nice < NICE_MODEST)
-		setpriority(PRIO_PROCESS, 0, NICE_MODEST);
-}
-
-static void step_forward(struct budget *b, struct child *children, size_t n)
-{
-	if (!b->stepped_back)
-		return;
-	b->stepped_back = false;
-	setpriority(PRIO_PROCESS, 0, b->nice);
-	for (size_t i = 0; i < n; i++)
-		if (child_alive(&children[i]))
-			setpriority(PRIO_PROCESS, (id_t)children[i].pid, b->nice);
+	bool way_back = !setpriority(PRIO_PROCESS, 0, b->nice);
+	set_nice(b, way_back && !cpus_taken() ? NICE_LAST : NICE_MODEST, NULL, 0);
 }
 
 /* How long this process has waited for a CPU: the second field of schedstat.  0 without it. */
@@ -129,12 +124,19 @@ static uint64_t waited_for_cpu(void)
 	return strtoull(end, NULL, 10);
 }
 
-static bool starving(struct budget *b)
+/* One step forward when we waited for long: the higher we are already, the longer. */
+static bool step_forward(struct budget *b, struct child *children, size_t n)
 {
-	uint64_t waited = waited_for_cpu(), before = b->waited_ns;
+	uint64_t now = waited_for_cpu(), waited = now - b->waited_ns;
 
-	b->waited_ns = waited;
-	return waited - before > STARVING_NS;
+	b->waited_ns = now;
+	if (b->nice_now == NICE_LAST && b->nice < NICE_MODEST && waited > STARVING_NS)
+		set_nice(b, NICE_MODEST, children, n);
+	else if (b->nice_now == NICE_MODEST && b->nice < NICE_MODEST && waited > STARVED_NS)
+		set_nice(b, b->nice, children, n);
+	else
+		return false;
+	return true;
 }
 
 static double seconds(const struct rusage *ru)
@@ -314,17 +316,14 @@ bool budget_tick(struct budget *b, struct child *children, size_t n, uint64_t no
 	if (now - b->last_memory_ns >= MEMORY_EVERY_NS)
 		memory_tick(b, children, n, now);
 	b->last_ns = now;
-	if (!b->stepped_back || !starving(b))
-		return false;
-	step_forward(b, children, n);
-	return true;
+	return step_forward(b, children, n);
 }
 
 void budget_release(struct budget *b, struct child *children, size_t n, uint64_t now)
 {
 	b->max_cpu = 0;
 	b->paused = false;
-	step_forward(b, children, n);
+	set_nice(b, b->nice, children, n);
 	for (size_t i = 0; i < n; i++)
 		child_pause(&children[i], false, now);
 }

@@ -6,8 +6,8 @@
  * worth, pays for what this process and its children use.  While it is overdrawn the children that
  * work are SIGSTOPped; a stopped child holds no kernel lock.
  * Priority: last, as long as that is enough to get on.  A machine whose CPUs are all taken is the
- * very one to look at, and nice 19 gets half a percent of it: there, and once we see ourselves
- * starve, we keep the priority we were started with, and only the token bucket holds us.
+ * very one to look at, and nice 19 gets half a percent of it: there we are at nice 10, and where
+ * even that starves us at the priority we were started with, and the token bucket alone holds us.
  * Memory: Σ of the children's anonymous resident memory and BPF maps, and all of our own.  Measured
  * because it cannot be limited: RLIMIT_AS counts address space, and BPF maps are not in it.
  */
@@ -27,8 +27,7 @@ struct budget {
 	uint64_t own_cpu_ns;
 	int64_t tokens_ns;
 	bool paused;
-	int nice; /* the one we were started with */
-	bool stepped_back, cpus_taken;
+	int nice, nice_now; /* the one we were started with, and the one we have */
 	uint64_t waited_ns;	/* for a CPU, so far */
 	uint64_t over_since_ns; /* memory: 0 while within */
 	uint64_t memory_bytes, memory_peak_bytes;

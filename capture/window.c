@@ -88,9 +88,6 @@ static int begin(struct run *r)
 		return rc;
 	say_start(&r->say, h->name, o->duration_ns, h->collectors);
 	budget_init(&r->budget, o, r->window_start_ns);
-	if (r->budget.cpus_taken)
-		say(&r->say, SAY_INFO,
-		    "the CPUs are busy: not at the lowest priority, but --max-cpu holds");
 	for (size_t i = 0; i < r->child_count; i++) {
 		struct child *c = &r->children[i];
 		struct collect t = {

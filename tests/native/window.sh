@@ -136,6 +136,31 @@ between "--max-size: members not written are counted" 40 64 "$(status "$A" big d
 check "--max-size: what came before is there" has "$A" 'raw/both\.[0-9]*'
 rm -f ./*.zst
 
+# A machine whose CPUs are all taken is the very one to look at.
+hogs=()
+for _ in $(seq $((3 * $(nproc)))); do
+	(while :; do :; done) &
+	hogs+=($!)
+	at_exit kill $!
+done
+A=$("$ENGINE" -q -d 1s --collect quick,both)
+equal "busy CPUs: complete" 0 $?
+between "busy CPUs: milliseconds to the first reading" 0 1500 \
+	"$(tar --zstd -tf "$A" | sed -n 's/.*both\.0*\([0-9]\)/\1/p' | head -1)"
+between "busy CPUs: milliseconds in all" 1000 5000 "$(manifest "$A" | jq '.observer.wall_s * 1000 | floor')"
+rm -f ./*.zst
+"$ENGINE" -q -d 20s --collect quick,both,burn >path &
+pid=$!
+sleep 1.5
+sent=$(now_ms)
+kill -INT $pid
+wait $pid
+equal "busy CPUs: SIGINT" 130 $?
+between "busy CPUs: SIGINT within 2 s" 0 2000 $(($(now_ms) - sent))
+kill "${hogs[@]}"
+wait "${hogs[@]}" 2>/dev/null
+rm -f ./*.zst path
+
 # ------------------------------------------------------------------ the disk
 if [ "$(id -u)" = 0 ]; then
 	mkdir small
