@@ -154,20 +154,6 @@ static la_ssize_t feed_read(struct archive *a, void *ctx, const void **ret)
 	return (la_ssize_t)len;
 }
 
-static struct archive *open_tar(struct feed *feed)
-{
-	struct archive *a = archive_read_new();
-
-	if (!a)
-		return NULL;
-	archive_read_support_format_tar(a);
-	if (archive_read_open(a, feed, NULL, feed_read, NULL) != ARCHIVE_OK) {
-		archive_read_free(a);
-		return NULL;
-	}
-	return a;
-}
-
 static int grow_data(struct reader *r, size_t size)
 {
 	if (size <= r->data_cap && r->data)
@@ -187,7 +173,10 @@ static int extract(struct reader *r, struct archive *a, struct feed *feed, uint6
 	struct archive_entry *entry;
 	size_t got = 0;
 
-	if (archive_read_next_header(a, &entry) != ARCHIVE_OK)
+	/* libarchive has its own idea of what a header is, and may refuse this one. */
+	archive_read_support_format_tar(a);
+	if (archive_read_open(a, feed, NULL, feed_read, NULL) != ARCHIVE_OK ||
+	    archive_read_next_header(a, &entry) != ARCHIVE_OK)
 		return feed->error;
 	*ret_path = archive_entry_pathname(entry);
 	if (!*ret_path || archive_entry_filetype(entry) != AE_IFREG ||
@@ -261,7 +250,7 @@ static int read_member(struct reader *r, uint64_t size)
 {
 	uint64_t padded = (size + TAR_BLOCK - 1) / TAR_BLOCK * TAR_BLOCK;
 	struct feed feed = {.r = r, .left = padded};
-	struct archive *a = open_tar(&feed);
+	struct archive *a = archive_read_new();
 	const char *path = NULL;
 	int n, m;
 

@@ -197,7 +197,8 @@ int bundle_add(struct bundle_writer *w, const char *name, const void *data, size
 	*m = (struct bundle_member){.size = size, .truncated = truncated};
 	strcpy(m->name, name);
 	sha256_init(&sha);
-	sha256_update(&sha, size, data);
+	if (size)
+		sha256_update(&sha, size, data);
 	sha256_digest(&sha, sizeof(m->sha256), m->sha256);
 	return 0;
 }

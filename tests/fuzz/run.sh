@@ -8,7 +8,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(parsers wire)
+[ ${#targets[@]} -gt 0 ] || targets=(parsers wire bundle)
 out=$(mktemp -d "${TMPDIR:-/tmp}/ossnap-fuzz.XXXXXX")
 trap 'rm -rf "$out"' EXIT
 
