@@ -19,9 +19,9 @@ struct model_cgroup {
 	const char *namespace, *pod, *container, *runtime; /* NULL when it is no container's */
 	const char *name; /* what people call it: "ns/pod/container", container name, or path */
 	bool dying;
-	uint64_t limit_bytes; /* effective: minimum over the ancestors; FACT_NONE: none */
-	uint64_t workingset_bytes; /* usage − inactive_file, as the kubelet counts it */
-	struct estimate cached; /* by the scan; NaN when not scanned */
+	uint64_t limit_bytes;		/* effective: minimum over the ancestors; FACT_NONE: none */
+	uint64_t workingset_bytes;	/* usage − inactive_file, as the kubelet counts it */
+	struct estimate cached;		/* by the scan; NaN when not scanned */
 	struct model_file_share *files; /* largest first */
 	size_t file_count;
 };
@@ -65,7 +65,7 @@ struct model {
 	struct memory_part *parts; /* only measured ones, in the contract's order */
 	size_t part_count;
 	uint64_t memory_total, memory_available; /* FACT_NONE */
-	int64_t unaccounted; /* total − Σ parts; INT64_MIN: not measured */
+	int64_t unaccounted;			 /* total − Σ parts; INT64_MIN: not measured */
 
 	struct model_file *files; /* largest first */
 	size_t file_count;
@@ -79,18 +79,18 @@ struct model {
 	size_t slab_count;
 
 	bool scanned;
-	bool scan_exact; /* every page was read: no sample */
-	uint64_t dying_cgroups; /* FACT_NONE: not measured */
+	bool scan_exact;	   /* every page was read: no sample */
+	uint64_t dying_cgroups;	   /* FACT_NONE: not measured */
 	double dying_cached_bytes; /* page cache charged to them; NaN: not scanned */
-	uint64_t shmem_bytes;		 /* Σ nrpages of shmem files */
-	double found_bytes;		 /* the scan's own sum, without reference to meminfo */
+	uint64_t shmem_bytes;	   /* Σ nrpages of shmem files */
+	double found_bytes;	   /* the scan's own sum, without reference to meminfo */
 	double found_low, found_high;
-	double meminfo_bytes;		 /* mean of Cached + Buffers before and after */
+	double meminfo_bytes; /* mean of Cached + Buffers before and after */
 	double residual_bytes, residual_low, residual_high;
 
 	struct not_seen { /* what could not be seen, and why */
 		const char *what, *why;
-	} *not_seen;
+	} * not_seen;
 	size_t not_seen_count;
 	struct arena *arena;
 };

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../capture/base/cleanup.h"
 #include "model_build.h"
 
 /* Bits of a sample's state, see capture/bundle/FORMAT.md. */
@@ -54,15 +53,15 @@ static uint64_t file_bytes(const struct model_build *b, const struct fact_cache_
 }
 
 /* pages of the file → model_file, largest first; *place: from the facts' order to the model's. */
-static int files(struct model_build *b, const struct count *counts, uint32_t *place)
+static int files(struct model_build *b, const struct count *counts, uint32_t *place,
+		 struct order *order)
 {
 	const struct facts *f = b->f;
 	struct model *m = b->m;
 	size_t n = f->cache_files.count;
-	_cleanup_free_ struct order *order = calloc(n + 1, sizeof(*order));
 
 	m->files = arena_alloc(b->arena, (n + 1) * sizeof(*m->files));
-	if (!order || !m->files)
+	if (!m->files)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		order[i] = (struct order){file_bytes(b, &f->cache_files.rows[i], &counts[i]),
@@ -144,7 +143,7 @@ static int shares(struct model_build *b, const struct pair *pairs, size_t n,
 	struct model *m = b->m;
 	struct model_cgroup_share *of_files = arena_alloc(b->arena, (n + 1) * sizeof(*of_files));
 	struct model_file_share *of_cgroups = arena_alloc(b->arena, (n + 1) * sizeof(*of_cgroups));
-	_cleanup_free_ size_t *next = calloc(m->cgroup_count + 1, sizeof(*next));
+	size_t *next = arena_alloc(b->arena, (m->cgroup_count + 1) * sizeof(*next));
 	size_t at = 0;
 
 	if (!of_files || !of_cgroups || !next)
@@ -234,38 +233,30 @@ static void residual(struct model_build *b, const struct fact_scan *scan, uint64
 	m->residual_high = m->meminfo_bytes - found.low;
 }
 
-int model_build_page_cache(struct model_build *b)
+struct scratch {
+	struct count *counts;	/* by place in the facts */
+	uint32_t *place, *from; /* from the facts' order to the model's, and back */
+	struct order *order;
+	struct pair *pairs;
+	size_t pair_count;
+};
+
+/* Sums the samples; returns the pages of all. */
+static uint64_t count_samples(struct model_build *b, const struct lookup *ids, struct scratch *s)
 {
 	const struct facts *f = b->f;
-	struct model *m = b->m;
-	size_t n = f->cache_files.count, pair_count = 0;
-	_cleanup_free_ struct count *counts = calloc(n + 1, sizeof(*counts));
-	_cleanup_free_ uint32_t *place = calloc(n + 1, sizeof(*place));
-	_cleanup_free_ uint32_t *from = calloc(n + 1, sizeof(*from));
-	_cleanup_free_ struct pair *pairs = calloc(f->cache_samples.count + 1, sizeof(*pairs));
-	const struct fact_scan *scan = f->scan.count ? &f->scan.rows[0] : NULL;
-	struct lookup ids;
 	uint64_t all = 0;
-	int r;
 
-	if (!counts || !place || !from || !pairs || lookup_init(&ids, b->arena, n))
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		uint32_t *v = lookup_put(&ids, f->cache_files.rows[i].file, 0, NULL, 0);
-
-		if (v && !*v)
-			*v = (uint32_t)i + 1;
-	}
 	for (size_t i = 0; i < f->cache_samples.count; i++) {
-		const struct fact_cache_sample *s = &f->cache_samples.rows[i];
-		uint64_t pages = or_zero(s->pages), state = or_zero(s->state);
-		uint32_t file = s->file ? lookup_get(&ids, s->file, 0, NULL, 0) : 0;
-		uint32_t cgroup = s->cgroup ? lookup_get(&b->cgroup_ids, s->cgroup, 0, NULL, 0) : 0;
+		const struct fact_cache_sample *x = &f->cache_samples.rows[i];
+		uint64_t pages = or_zero(x->pages), state = or_zero(x->state);
+		uint32_t file = x->file ? lookup_get(ids, x->file, 0, NULL, 0) : 0;
+		uint32_t cgroup = x->cgroup ? lookup_get(&b->cgroup_ids, x->cgroup, 0, NULL, 0) : 0;
 
 		all = none_add(all, pages);
 		if (!file)
 			continue;
-		struct count *c = &counts[file - 1];
+		struct count *c = &s->counts[file - 1];
 
 		c->pages = none_add(c->pages, pages);
 		if (state & STATE_ACTIVE)
@@ -275,24 +266,65 @@ int model_build_page_cache(struct model_build *b)
 		if (state & STATE_SWAP_BACKED)
 			c->swap_backed = true;
 		if (cgroup)
-			pairs[pair_count++] = (struct pair){file - 1, cgroup - 1, pages};
+			s->pairs[s->pair_count++] = (struct pair){file - 1, cgroup - 1, pages};
+	}
+	return all;
+}
+
+static int build(struct model_build *b, struct scratch *s)
+{
+	const struct facts *f = b->f;
+	struct model *m = b->m;
+	size_t n = f->cache_files.count;
+	struct lookup ids;
+	int r;
+
+	if (lookup_init(&ids, b->arena, n))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t *v = lookup_put(&ids, f->cache_files.rows[i].file, 0, NULL, 0);
+
+		if (v && !*v)
+			*v = (uint32_t)i + 1;
 	}
 	m->scanned = b->sampled;
 	m->scan_exact = b->sampled && b->design.exact;
-	residual(b, scan, all);
-	r = files(b, counts, place);
+	residual(b, f->scan.count ? &f->scan.rows[0] : NULL, count_samples(b, &ids, s));
+	r = files(b, s->counts, s->place, s->order);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++)
-		from[place[i]] = (uint32_t)i;
+		s->from[s->place[i]] = (uint32_t)i;
 	if (b->sampled) {
-		for (size_t i = 0; i < pair_count; i++)
-			pairs[i].file = place[pairs[i].file];
-		pair_count = merge(pairs, pair_count);
-		r = shares(b, pairs, pair_count, counts, from);
+		for (size_t i = 0; i < s->pair_count; i++)
+			s->pairs[i].file = s->place[s->pairs[i].file];
+		s->pair_count = merge(s->pairs, s->pair_count);
+		r = shares(b, s->pairs, s->pair_count, s->counts, s->from);
 		if (r < 0)
 			return r;
 	}
 	container_paths(b);
 	return 0;
+}
+
+int model_build_page_cache(struct model_build *b)
+{
+	size_t n = b->f->cache_files.count + 1;
+	struct scratch s = {
+		.counts = calloc(n, sizeof(*s.counts)),
+		.place = calloc(n, sizeof(*s.place)),
+		.from = calloc(n, sizeof(*s.from)),
+		.order = calloc(n, sizeof(*s.order)),
+		.pairs = calloc(b->f->cache_samples.count + 1, sizeof(*s.pairs)),
+	};
+	int r = -ENOMEM;
+
+	if (s.counts && s.place && s.from && s.order && s.pairs)
+		r = build(b, &s);
+	free(s.counts);
+	free(s.place);
+	free(s.from);
+	free(s.order);
+	free(s.pairs);
+	return r;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -428,9 +429,8 @@ static struct found find_layer(struct paths *p, uint64_t mntns, const char *host
 		const char *rest = host_path + len, *linked = behind_link(rest);
 		uint32_t i = lookup_get(&p->layers, mntns, 0, host_path, len);
 
-		if (!i && linked && len + 2 < sizeof(links)) {
-			memcpy(links, host_path, len);
-			memcpy(links + len, "/l", 2);
+		if (!i && linked && len + 3 < sizeof(links)) {
+			snprintf(links, sizeof(links), "%.*s/l", (int)len, host_path);
 			i = lookup_get(&p->layers, mntns, 0, links, len + 2);
 			rest = linked;
 		}

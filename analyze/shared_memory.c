@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../capture/base/cleanup.h"
 #include "model_build.h"
 
 struct sum {
@@ -84,20 +83,14 @@ static uint64_t sampled_pages(const struct model_build *b, const struct fact_cac
 	return v ? pages[v - 1] : 0;
 }
 
-int model_build_shared_memory(struct model_build *b)
+static int build(struct model_build *b, size_t shmem, struct sum *sums, uint64_t *pages)
 {
 	const struct facts *f = b->f;
 	struct model *m = b->m;
-	size_t shmem = 0, count = 0;
+	size_t count = 0;
 	struct lookup dirs, ids;
 
-	for (size_t i = 0; i < m->file_count; i++)
-		shmem += m->files[i].shmem;
-	_cleanup_free_ struct sum *sums = calloc(shmem + 1, sizeof(*sums));
-	_cleanup_free_ uint64_t *pages = calloc(shmem + 1, sizeof(*pages));
-
-	if (!sums || !pages || lookup_init(&dirs, b->arena, shmem) ||
-	    lookup_init(&ids, b->arena, shmem))
+	if (lookup_init(&dirs, b->arena, shmem) || lookup_init(&ids, b->arena, shmem))
 		return -ENOMEM;
 	for (size_t i = 0, k = 0; i < m->file_count; i++) {
 		uint32_t *v;
@@ -161,4 +154,22 @@ int model_build_shared_memory(struct model_build *b)
 		m->shm_directories[i] = sums[i].dir;
 	m->shm_directory_count = count;
 	return 0;
+}
+
+int model_build_shared_memory(struct model_build *b)
+{
+	struct sum *sums;
+	uint64_t *pages;
+	size_t shmem = 0;
+	int r = -ENOMEM;
+
+	for (size_t i = 0; i < b->m->file_count; i++)
+		shmem += b->m->files[i].shmem;
+	sums = calloc(shmem + 1, sizeof(*sums));
+	pages = calloc(shmem + 1, sizeof(*pages));
+	if (sums && pages)
+		r = build(b, shmem, sums, pages);
+	free(sums);
+	free(pages);
+	return r;
 }

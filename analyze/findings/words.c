@@ -120,12 +120,10 @@ const char *shell_word(struct findings *out, const char *path, const char *place
 		return placeholder;
 	text[at++] = '\'';
 	for (size_t i = 0; i < len; i++) {
-		if (path[i] == '\'') { /* close, an escaped one, open again */
-			memcpy(text + at, "'\\''", 4);
-			at += 4;
-		} else {
-			text[at++] = path[i];
-		}
+		/* Close, an escaped one, open again. */
+		for (const char *q = path[i] == '\'' ? "'\\'" : ""; *q; q++)
+			text[at++] = *q;
+		text[at++] = path[i];
 	}
 	text[at] = '\'';
 	return text;
