@@ -1,0 +1,217 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The page-cache scan of this machine, at the level of its tables: every file of a scenario with
+# the size, state and path that the kernel's own system calls say it has.
+. "$(dirname "$0")/../lib.sh"
+need_root "reading kernel memory"
+
+# The same program tells the truth here and in the guests of the vm lane.
+if ! ${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -o "$TMP/truth" "$TOP/tests/vm/guest/truth.c"; then
+	fail "truth.c builds" "see above"
+	exit 1
+fi
+truth() { "$TMP/truth" show "$@"; }
+
+# scan NAME [OPTIONS]: $TMP/NAME.tar.zst with the page-cache collector alone
+scan() {
+	local name=$1
+	shift
+	rm -f "$TMP/$name.tar.zst"
+	"$CAPTURE" -q -d 100ms --collect page-cache --max-cpu 400 --max-memory 256M \
+		-o "$TMP/$name.tar.zst" "$@" >/dev/null 2>"$TMP/$name.err"
+}
+value() { member "$TMP/$1.tar.zst" tables/page_cache_scan.tsv | awk -F'\t' -v k="$2" '$1 == k { print $2 }'; }
+# columns NAME COLUMN...: of the files table, tab-separated
+columns() {
+	local name=$1
+	shift
+	member "$TMP/$name.tar.zst" tables/page_cache_files.tsv | awk -F'\t' -v OFS='\t' -v want="$*" '
+		NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; n = split(want, w, " "); next }
+		{ for (i = 1; i <= n; i++) printf "%s%s", $c[w[i]], i < n ? OFS : "\n" }'
+}
+status_of() { member "$TMP/$1.tar.zst" manifest.json | jq -r '.collectors[] | select(.name == "page-cache") | "\(.status) \(.reason)"'; }
+
+scan probe || { fail "a scan runs" "$(cat "$TMP/probe.err")"; exit 1; }
+case $(status_of probe) in
+unsupported*) skip "the scan" "$(status_of probe)"; exit 0 ;;
+esac
+
+# ------------------------------------------------------------------ the scenario
+disk=$TMP/disk
+mkdir "$disk" "$TMP/one" "$TMP/two" "$TMP/huge"
+for t in one two; do
+	mount -t tmpfs -o size=64M "$t" "$TMP/$t" || exit 1
+	at_exit umount -l "$TMP/$t"
+	head -c $((3145728 + 777)) /dev/zero >"$TMP/$t/file"
+done
+mount -t tmpfs -o size=64M,huge=always huge "$TMP/huge" && at_exit umount -l "$TMP/huge" &&
+	head -c 8388608 /dev/zero >"$TMP/huge/large-folios"
+declare -A odd=(
+	[newline]=$'new\nline' [tab]=$'tab\there' [quotes]="\"quo'tes\"" [script]='<script>alert(1)<\script>'
+	[equals]='a=b' [utf8]=$'invalid-\xff\xfe' [longest]="$(printf 'n%.0s' {1..255})" [deleted-name]='x (deleted)'
+	[space]=' ' [bidi]=$'a\u202eb'
+)
+for k in "${!odd[@]}"; do head -c $((${#k} * 8192 + 1)) /dev/zero >"$disk/${odd[$k]}"; done
+head -c 1048576 /dev/zero >"$disk/linked"
+ln "$disk/linked" "$disk/another-name"
+head -c 2097152 /dev/zero >"$disk/kept"
+ln "$disk/kept" "$disk/removed"
+cat "$disk/removed" >/dev/null
+rm "$disk/removed"
+mkdir -p "$disk/$(printf 'd%.0s' {1..200})/$(printf 'e%.0s' {1..200})"
+deep=$(echo "$disk"/d*/e*)/deep
+head -c 65536 /dev/zero >"$deep"
+"$TMP/truth" hold "$TMP/ready" "$disk/gone" 2097152 ossnap-memfd 1048576 524288 &
+holder=$!
+at_exit kill "$holder"
+wait_for 10 test -s "$TMP/ready" || { fail "the holder starts" "no answer"; exit 1; }
+device=$(findmnt -nro SOURCE -T "$disk")
+[ ! -b "$device" ] || dd if="$device" of=/dev/null bs=1M count=8 2>/dev/null
+
+# The path of a file within its file system, as the table escapes it.
+inside() {
+	local path=$1 root
+	root=$(findmnt -nro TARGET -T "$path")
+	[ "$root" = / ] || path=${path#"$root"}
+	printf '%s' "$path"
+}
+all_truth() {
+	local k
+	truth same-number-one linked /file "$TMP/one/file"
+	truth same-number-two linked /file "$TMP/two/file"
+	[ ! -f "$TMP/huge/large-folios" ] || truth large-folios linked /large-folios "$TMP/huge/large-folios"
+	for k in "${!odd[@]}"; do truth "odd-$k" linked "@$k" "$disk/${odd[$k]}"; done
+	truth hard-link linked "$(inside "$disk/linked")" "$disk/linked"
+	truth other-name-removed linked "$(inside "$disk/kept")" "$disk/kept"
+	truth long-path linked "$(inside "$deep")" "$deep"
+	truth deleted deleted "$(inside "$disk/gone")" "/proc/$holder/fd/20"
+	truth memfd unnamed ossnap-memfd "/proc/$holder/fd/21"
+	cat "$TMP/ready"
+}
+# What the table should show for an odd name: tab, newline, backslash and other bytes escaped.
+escaped() { printf '%s' "$1" | sed -e 's/\\/\\\\/g' -e 's/\t/\\t/g' | sed -z -e 's/\n/\\n/g' | LC_ALL=C sed -e 's/\xff/\\xff/g' -e 's/\xfe/\\xfe/g'; }
+
+# cold memory may be paged out here at any moment: what the truth is must hold before and after
+for try in 1 2 3 4 5; do
+	sync
+	all_truth >"$TMP/before"
+	scan full --sample all || { fail "a full scan" "$(cat "$TMP/full.err")"; exit 1; }
+	all_truth >"$TMP/after"
+	cmp -s "$TMP/before" "$TMP/after" && break
+done
+equal "the truth held still during a scan (try $try)" "$(cat "$TMP/before")" "$(cat "$TMP/after")"
+
+columns full dev ino nrpages state path file >"$TMP/files"
+while IFS=$'\t' read -r name state path dev ino _ pages; do
+	case $path in
+	@*) key=${path#@}; path=$(inside "$disk")/$(escaped "${odd[$key]}") ;;
+	esac
+	if [ "$state" = any ] || [ "$state" = unnamed ] || [ "$state" = deleted ]; then
+		found=$(awk -F'\t' -v d="$dev" -v i="$ino" '$1 == d && $2 == i { print $3, $4 }' "$TMP/files")
+		equal "$name: its pages and state" "$pages $state" "$found"
+	else
+		found=$(awk -F'\t' -v d="$dev" -v i="$ino" '$1 == d && $2 == i { print $3, $4, $5 }' "$TMP/files")
+		case $name in
+		hard-link) found=${found/another-name/linked} ;;
+		esac
+		equal "$name: its pages, state and path" "$pages $state $path" "$found"
+	fi
+done <"$TMP/before"
+check "the memfd's label is its name" grep -q $'\tunnamed\t[^\t]*ossnap-memfd' "$TMP/files"
+check "SysV shared memory's label is its key" grep -q $'\tunnamed\t[^\t]*SYSV' "$TMP/files"
+
+if [ -b "$device" ]; then
+	number=$(printf '%d:%d' $((0x$(stat -Lc %t "$device"))) $((0x$(stat -Lc %T "$device"))))
+	row=$(columns full fstype type rdev state nrpages path | awk -F'\t' -v r="$number" '$3 == r')
+	check "the cache of the block device $number is a row of its own ($row)" \
+		awk -F'\t' '{ exit !($1 == "bdev" && $2 == "blk" && $4 == "unnamed" && $5 >= 2048 && $6 == "") }' <<<"$row"
+	buffers=$(awk '/^Buffers:/ { print $2 }' /proc/meminfo)
+	sum=$(columns full fstype nrpages | awk -F'\t' '$1 == "bdev" { s += $2 } END { print s * 4 }')
+	check "all block devices together are meminfo's Buffers, within 2% ($sum and $buffers KiB)" \
+		awk -v a="$sum" -v b="$buffers" 'BEGIN { d = a - b; exit !((d < 0 ? -d : d) <= b * 0.02 + 64) }'
+else
+	skip "the cache of a block device" "$disk is on $device"
+fi
+
+# ------------------------------------------------------------------ sums
+mean=$((($(value full meminfo_cached_kb_before) + $(value full meminfo_cached_kb_after)) / 2))
+sampled=$(member "$TMP/full.tar.zst" tables/page_cache_samples.tsv | awk -F'\t' 'NR > 1 { s += $4 } END { print s * 4 }')
+exact=$(columns full nrpages | awk '{ s += $1 } END { print s * 4 }')
+for pair in "pages counted:$sampled" "nrpages of the files:$exact"; do
+	check "full scan, ${pair%:*}: ${pair#*:} KiB, within 0.5% of Cached + Buffers ($mean KiB)" \
+		awk -v f="${pair#*:}" -v m="$mean" 'BEGIN { d = f - m; exit !(m > 0 && (d < 0 ? -d : d) <= m * 0.005) }'
+done
+equal "full scan: finished, all pages read, none a hole" "1 $(value full pages_total) 0" \
+	"$(value full finished) $(value full pages_read) $(value full holes)"
+equal "page types add up to the pages read" "$(value full pages_read)" \
+	"$(member "$TMP/full.tar.zst" tables/page_types.tsv | awk 'NR > 1 { s += $2 } END { print s }')"
+mem=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
+check "frames of RAM ($(($(value full pages_total) * 4)) KiB) are MemTotal ($mem KiB) and what is reserved" \
+	test "$(($(value full pages_total) * 4))" -ge "$mem" -a "$(($(value full pages_total) * 4 * 9 / 10))" -le "$mem"
+
+# ------------------------------------------------------------------ sampled
+scan sampled --sample 1/16 || fail "a sampled scan" "$(cat "$TMP/sampled.err")"
+equal "sampled: one in 16, finished" "16 1" "$(value sampled one_in) $(value sampled finished)"
+read -r dev ino pages < <(awk -F'\t' '$1 == "same-number-one" { print $4, $5, $7 }' "$TMP/before")
+equal "sampled: a file of 3 MiB is found, with its exact size" "$pages" \
+	"$(columns sampled dev ino nrpages | awk -v d="$dev" -v i="$ino" '$1 == d && $2 == i { print $3 }')"
+estimate=$(member "$TMP/sampled.tar.zst" tables/page_cache_samples.tsv | awk -F'\t' 'NR > 1 { s += $4 } END { print s * 16 * 4 }')
+mean=$((($(value sampled meminfo_cached_kb_before) + $(value sampled meminfo_cached_kb_after)) / 2))
+check "sampled: the estimate $estimate KiB is within 10% of $mean KiB" \
+	awk -v f="$estimate" -v m="$mean" 'BEGIN { d = f - m; exit !((d < 0 ? -d : d) <= m * 0.1) }'
+
+# ------------------------------------------------------------------ cgroups
+v1=$(findmnt -nro TARGET,OPTIONS -t cgroup | awk '$2 ~ /(^|,)memory(,|$)/ { print $1; exit }')
+if [ -n "$v1" ] && mkdir "$v1/ossnap-kmem.$$" 2>/dev/null; then
+	group=$v1/ossnap-kmem.$$
+	at_exit rmdir "$group"
+	(echo "$BASHPID" >"$group/cgroup.procs" && exec head -c 4194304 /dev/zero) >"$disk/charged"
+	ino=$(stat -c %i "$group") own=$(stat -c %i "$disk/charged")
+	charged_to() { # NAME: "ino state pages" of each group that pays for the file
+		local file
+		file=$(columns "$1" ino file state path | awk -F'\t' -v i="$own" '$1 == i && $4 ~ /\/charged$/ { print $2 }')
+		member "$TMP/$1.tar.zst" tables/page_cache_samples.tsv | awk -F'\t' -v f="$file" '$1 == f { n[$2] += $4 } END { for (g in n) print g "\t" n[g] }' |
+			while IFS=$'\t' read -r g n; do
+				member "$TMP/$1.tar.zst" tables/page_cache_cgroups.tsv | awk -F'\t' -v g="$g" -v n="$n" '$1 == g { print $2, $3, n, $4 }'
+			done
+	}
+	scan online --sample all
+	equal "a file is charged to the group that wrote it" "$ino online 1024" "$(charged_to online | cut -d' ' -f1-3)"
+	check "and the group has its path" grep -q "/ossnap-kmem.$$\$" <(charged_to online)
+	rmdir "$group"
+	scan dying --sample all
+	equal "the same group, removed, is dying and still holds it" "$ino dying 1024" "$(charged_to dying | cut -d' ' -f1-3)"
+else
+	skip "cgroups" "no v1 memory hierarchy here that one may make groups in"
+fi
+
+# ------------------------------------------------------------------ torn
+mkdir "$disk/race" "$TMP/one/race"
+"$NATIVE/native-kmem_race" "$disk/race" & racer=$!
+at_exit kill "$racer"
+"$NATIVE/native-kmem_race" "$TMP/one/race" & racer2=$!
+at_exit kill "$racer2"
+bad=0 odd_rows='' discarded=0
+for i in $(seq 10); do
+	scan race --sample all || { bad=$((bad + 1)); cat "$TMP/race.err"; }
+	discarded=$((discarded + $(value race discarded)))
+	rows=$(columns race path nrpages size state | awk -F'\t' '/\/race\// && ($1 !~ /\/race\/race-[0-9]+$/ || $2 > 64 || $3 > 65536)')
+	[ -z "$rows" ] || odd_rows+="$rows;"
+done
+kill "$racer" "$racer2"
+equal "ten scans of files that are created, renamed, truncated and deleted all end well" 0 "$bad"
+equal "no garbage path and no impossible size among them (pages discarded: $discarded)" "" "$odd_rows"
+
+# ------------------------------------------------------------------ refusals
+scan denied --memory-source kpageflags
+check "kpageflags: said to be not in this version ($(status_of denied))" grep -q '^unsupported .*not in this version' <(status_of denied)
+if [ ! -e /proc/kcore ]; then
+	scan kcore --memory-source kcore
+	check "no /proc/kcore: named, with the reason ($(status_of kcore))" grep -q '^unsupported /proc/kcore: No such file' <(status_of kcore)
+	check "auto says why not kcore" grep -q '^/proc/kcore: No such file.*using bpf' <(value full reason)
+fi
+install -m 755 "$CAPTURE" "$TMP/capture" && chmod 755 "$TMP" && mkdir -m 777 "$TMP/nobody"
+setpriv --reuid=65534 --regid=65534 --clear-groups "$TMP/capture" -q -d 100ms --collect page-cache -o "$TMP/nobody" >"$TMP/nobody.path" 2>"$TMP/nobody.err"
+equal "without privilege: partial" 3 $?
+cp "$TMP"/nobody/*.tar.zst "$TMP/unprivileged.tar.zst"
+check "without privilege: denied, and what was missing is named ($(status_of unprivileged))" grep -q '^denied .*CAP_' <(status_of unprivileged)
