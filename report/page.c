@@ -123,7 +123,7 @@ static void fleet(struct tree *t, xmlNodePtr root, const struct report *hosts, s
 			   order[i] + 1);
 		page_severity(t, tree_add(t, tr, "td", NULL), r->findings->verdict.severity);
 		tree_say(t, tr, "td", NULL, r->findings->verdict.text);
-		tree_say(t, tr, "td", NULL,
+		tree_say(t, tr, "td", "when",
 			 a && figure_time(a->captured_at, text) ? text : "\xe2\x80\x93");
 		tree_say(t, tr, "td", NULL, words_archive_state(r));
 	}
@@ -175,19 +175,31 @@ static void machines(struct tree *t, xmlNodePtr root, const struct report *hosts
 
 /* ------------------------------------------------------------------ out */
 
+/* mark: "<?table ID HOST", len bytes. */
 static int stream_table(struct out *o, const char *mark, size_t len, const struct report *hosts,
 			size_t count, unsigned top)
 {
-	char id[41], prefix[32] = "";
+	char text[64], prefix[32] = "", *number, *end;
 	struct table table;
 	size_t host;
 	int r;
 
-	if (len >= 64 || sscanf(mark, TABLE_MARK "%40s %zu>", id, &host) != 2 || host >= count)
+	mark += strlen(TABLE_MARK);
+	len -= strlen(TABLE_MARK);
+	if (len >= sizeof(text))
+		return -EINVAL;
+	memcpy(text, mark, len);
+	text[len] = '\0';
+	number = strchr(text, ' ');
+	if (!number)
+		return -EINVAL;
+	*number++ = '\0';
+	host = strtoul(number, &end, 10);
+	if (end == number || *end || host >= count)
 		return -EINVAL;
 	if (count > 1)
 		snprintf(prefix, sizeof(prefix), "h%zu-", host + 1);
-	r = table_open(&table, id, &hosts[host]);
+	r = table_open(&table, text, &hosts[host]);
 	if (r < 0)
 		return r;
 	table_write(o, &table, prefix, top);

@@ -226,19 +226,25 @@ static void findings(struct tree *t, xmlNodePtr host, const struct report *r)
 
 	if (!r->findings->count)
 		tree_say(t, section, "p", "absent",
-			 "No rule found anything wrong in what was captured.");
+			 r->facts->collectors.count
+				 ? "No rule found anything wrong in what was captured."
+				 : "Too little was captured to judge by.");
 	for (size_t i = 0; i < r->findings->count; i++)
 		finding(t, section, host, &r->findings->rows[i], i + 1);
 }
 
 /* ------------------------------------------------------------------ the rest */
 
-static void not_seen(struct tree *t, xmlNodePtr section, const struct model *m)
+static void not_seen(struct tree *t, xmlNodePtr section, const struct report *r)
 {
+	const struct model *m = r->model;
 	xmlNodePtr dl;
 
 	if (!m->not_seen_count) {
-		tree_say(t, section, "p", "absent", "Everything that was looked at could be seen.");
+		tree_say(t, section, "p", "absent",
+			 r->facts->collectors.count
+				 ? "Everything that was looked at could be seen."
+				 : "The archive does not say what was looked at.");
 		return;
 	}
 	tree_say(
@@ -288,7 +294,7 @@ void page_host(struct tree *t, xmlNodePtr host, const struct report *r)
 {
 	answer(t, tree_find(host, "answer"), r);
 	page_memory(t, tree_find(host, "memory"), r);
-	not_seen(t, tree_find(host, "not-seen"), r->model);
+	not_seen(t, tree_find(host, "not-seen"), r);
 	files_note(t, tree_find(host, "files-note"), r);
 	page_provenance(t, tree_find(host, "provenance-list"), r);
 	findings(t, host, r); /* last: its links lead to what stands by now */

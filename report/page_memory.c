@@ -382,7 +382,7 @@ static void row(struct tree *t, xmlNodePtr body, const char *id, const char *nam
 	tree_attr(t, svg, "viewBox", "0 0 10 10");
 	tree_attr(t, svg, "aria-hidden", "true");
 	box(t, svg, "ground", (struct rect){0, 0, 10, 10});
-	if (strcmp(id, "unaccounted"))
+	if (strcmp(id, "unaccounted") != 0)
 		tree_attr(t, tree_say(t, th, "a", NULL, name), "href", l.link);
 	else
 		tree_text(t, th, name);
@@ -414,7 +414,7 @@ static int larger_part(const void *a, const void *b)
 
 static void parts_table(struct tree *t, xmlNodePtr section, const struct model *m)
 {
-	const struct memory_part **parts = calloc(m->part_count + 1, sizeof(*parts));
+	const struct memory_part **parts = calloc(m->part_count + 1, sizeof(struct memory_part *));
 	static const char *const titles[] = {"Part", "Bytes", "Share", "", "Measured from"};
 	xmlNodePtr table, tr, body, zeros = NULL, div;
 	double total = (double)m->memory_total;
@@ -425,7 +425,7 @@ static void parts_table(struct tree *t, xmlNodePtr section, const struct model *
 	}
 	for (size_t i = 0; i < m->part_count; i++)
 		parts[i] = &m->parts[i];
-	qsort(parts, m->part_count, sizeof(*parts), larger_part);
+	qsort(parts, m->part_count, sizeof(struct memory_part *), larger_part);
 	div = tree_add(t, section, "div", "scroll");
 	table = tree_add(t, div, "table", "parts");
 	tree_say(t, table, "caption", NULL, "All of MemTotal, each byte in one part");

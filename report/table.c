@@ -22,7 +22,7 @@ static bool is_text(enum cell_kind kind)
 	return kind == CELL_PATH || kind == CELL_TEXT || kind == CELL_STATE;
 }
 
-static void get(const struct table *t, size_t row, size_t col, struct cell *c)
+void table_cell(const struct table *t, size_t row, size_t col, struct cell *c)
 {
 	c->text = c->sub = NULL;
 	c->value = NAN;
@@ -40,7 +40,7 @@ static double largest(const struct table *t, size_t col)
 	if (t->columns[col].kind == CELL_SHARE)
 		return 100;
 	for (size_t row = 0; row < t->rows && row < REPORT_MAX_ROWS; row++) {
-		get(t, row, col, &c);
+		table_cell(t, row, col, &c);
 		if (c.value > max)
 			max = c.value;
 	}
@@ -201,7 +201,7 @@ static void body(struct out *o, const struct table *t, size_t shown)
 		for (size_t i = 0; i < t->column_count; i++) {
 			const struct column *col = &t->columns[i];
 
-			get(t, row, i, &c);
+			table_cell(t, row, i, &c);
 			if (!i)
 				out_fmt(o, "<th scope=\"row\" class=\"%s\">",
 					kind_names[col->kind]);

@@ -270,7 +270,7 @@ static int shm_open_table(struct table *t)
 		n += m->files[i].shmem;
 	if (!n)
 		return 0;
-	files = calloc(n, sizeof(*files));
+	files = calloc(n, sizeof(struct model_file *));
 	if (!files)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->file_count; i++)

@@ -32,7 +32,7 @@ static void cgroup_cell(const struct table *t, size_t row, size_t column, struct
 	switch (column) {
 	case 0:
 		c->text = g->name ? g->name : g->path;
-		c->sub = g->path && c->text && strcmp(g->path, c->text) ? g->path : NULL;
+		c->sub = g->path && c->text && strcmp(g->path, c->text) != 0 ? g->path : NULL;
 		return;
 	case 1:
 		c->text = g->dying ? "dying" : "online";
@@ -96,7 +96,7 @@ static int cgroups_open(struct table *t)
 /* ------------------------------------------------------------------ processes */
 
 static const struct column process_columns[] = {
-	{"Process", CELL_PATH, false, "Name; below it, its command line"},
+	{"Process", CELL_TEXT, false, "Name; below it, its command line"},
 	{"PID", CELL_ID, false, NULL},
 	{"Cgroup", CELL_TEXT, false, "Of the memory hierarchy"},
 	{"Heap", CELL_BYTES, true, "Anonymous resident memory (RssAnon)"},
@@ -162,7 +162,7 @@ static int processes_open(struct table *t)
 /* ------------------------------------------------------------------ slabs */
 
 static const struct column slab_columns[] = {
-	{"Slab cache", CELL_PATH, false, NULL},
+	{"Slab cache", CELL_TEXT, false, NULL},
 	{"Reclaimable", CELL_STATE, false, "Whether the kernel can give it back under pressure"},
 	{"Objects", CELL_COUNT, false, "Allocated"},
 	{"In use", CELL_SHARE, false, "Active objects of those allocated"},

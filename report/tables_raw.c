@@ -31,7 +31,7 @@ static int pick_counters(struct table *t, bool (*pick)(const struct fact_counter
 
 	if (!f->counters.count)
 		return 0;
-	rows = calloc(f->counters.count, sizeof(*rows));
+	rows = calloc(f->counters.count, sizeof(struct fact_counter *));
 	if (!rows)
 		return -ENOMEM;
 	t->owned = rows;
@@ -225,12 +225,12 @@ static int vmalloc_open(struct table *t)
 	t->sorted = 2;
 	if (!f->vmalloc.count)
 		return 0;
-	rows = calloc(f->vmalloc.count, sizeof(*rows));
+	rows = calloc(f->vmalloc.count, sizeof(struct fact_vmalloc *));
 	if (!rows)
 		return -ENOMEM;
 	for (size_t i = 0; i < f->vmalloc.count; i++)
 		rows[i] = &f->vmalloc.rows[i];
-	qsort(rows, f->vmalloc.count, sizeof(*rows), by_bytes);
+	qsort(rows, f->vmalloc.count, sizeof(struct fact_vmalloc *), by_bytes);
 	t->owned = rows;
 	t->rows = f->vmalloc.count;
 	t->captured = true;

@@ -156,6 +156,8 @@ class Ranking {
 			this.scroll.setAttribute("role", "region");
 			this.scroll.setAttribute("aria-label", this.table.caption.firstChild.textContent);
 		} else {
+			for (const th of this.heads)
+				th.style.minWidth = "";
 			this.scroll.removeAttribute("tabindex");
 			this.scroll.removeAttribute("role");
 			this.scroll.removeAttribute("aria-label");
@@ -237,6 +239,9 @@ class Ranking {
 		this.body.replaceChildren(this.spacer(first),
 			...Array.from(this.order.subarray(first, last), (row, i) => this.row(row, first + i)),
 			this.spacer(n - last));
+		/* columns may grow while scrolling, but not shrink again under the reader's eyes */
+		for (const th of this.heads)
+			th.style.minWidth = th.offsetWidth + "px";
 		if (focused)
 			(this.body.querySelector(`tr[data-row="${focused}"] button`) ?? this.scroll).focus();
 	}
