@@ -162,27 +162,32 @@ int archive_emit(const struct fact_sink *sink, const struct bundle_verdict *v, c
 	return sink->row(sink->ctx, &fact_archive_type, &row);
 }
 
+static const char *plural(uint32_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 bool archive_describe(const struct bundle_verdict *v, bool salvaged, struct sbuf *out)
 {
 	const struct bundle_outcome *o = &v->outcome;
 	const char *first = v->first_problem[0] ? v->first_problem : o->damage;
+	uint32_t wrong = v->mismatched + v->unlisted;
 
 	if (!v->manifest_ok)
-		sbuf_printf(out, "%s: %u members could be read, none of them can be verified",
+		sbuf_printf(out, "%s: %u member%s could be read, none of which can be verified",
 			    o->has_manifest ? "damaged, its manifest cannot be read"
 					    : "cut, it has no manifest",
-			    o->members);
-	else if (v->mismatched || v->unlisted)
-		sbuf_printf(out,
-			    "damaged: %u of %zu members do not match the manifest; they were %s",
-			    v->mismatched + v->unlisted, v->seen_count,
+			    o->members, plural(o->members));
+	else if (wrong)
+		sbuf_printf(out, "damaged: %u of %zu members not as in the manifest, %s", wrong,
+			    v->seen_count,
 			    salvaged ? "used all the same (--salvage)"
 				     : "left out (--salvage uses them)");
 	else if (v->missing)
-		sbuf_printf(out, "damaged: %u members of the manifest are missing", v->missing);
-	else if (o->damaged || o->refused)
-		sbuf_printf(out, "damaged: %u places cannot be read, %u members were refused",
-			    o->damaged, o->refused);
+		sbuf_printf(out, "damaged: %u member%s of the manifest missing", v->missing,
+			    plural(v->missing));
+	else if (o->damaged)
+		sbuf_printf(out, "damaged in %u place%s", o->damaged, plural(o->damaged));
 	else if (o->cut)
 		sbuf_puts(out, "cut after its last member");
 	else if (*first)
@@ -190,7 +195,7 @@ bool archive_describe(const struct bundle_verdict *v, bool salvaged, struct sbuf
 	else
 		return false;
 	if (*first)
-		sbuf_printf(out, " (first: %s)", first);
+		sbuf_printf(out, " (%s)", first);
 	return true;
 }
 
