@@ -101,48 +101,72 @@ static uint64_t map_size(const struct kmem_source *s, uint64_t paddr, uint64_t s
 	return end - map_start(s, paddr);
 }
 
+/* Whether one segment holds the struct pages of that range, if the map began at base. */
+static bool holds_map(const struct core_source *c, uint64_t base, const struct kmem_range *g)
+{
+	uint64_t paddr = g->start_pfn * c->s.page_size;
+	uint64_t at = base + map_start(&c->s, paddr);
+	uint64_t size = map_size(&c->s, paddr, g->end_pfn * c->s.page_size - paddr);
+	size_t low = 0, high = c->core.count;
+	const struct elf_segment *h;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (c->core.segments[mid].vaddr <= at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == 0)
+		return false;
+	h = &c->core.segments[low - 1];
+	return at - h->vaddr < h->size && size <= h->size - (at - h->vaddr);
+}
+
+static uint64_t votes_for(const struct core_source *c, uint64_t base)
+{
+	uint64_t votes = 0;
+
+	for (size_t i = 0; i < c->s.range_count; i++) {
+		if (holds_map(c, base, &c->s.ranges[i]))
+			votes += c->s.ranges[i].end_pfn - c->s.ranges[i].start_pfn;
+	}
+	return votes;
+}
+
+#define MAX_CANDIDATES 256
+#define MAX_KCORE_SEGMENTS 16384
+
 /*
  * For each RAM segment kcore has one with its struct pages (page-rounded).  The pair is found by
- * its size: base = vaddr of the second − frame of the first × sizeof(struct page), and all pairs
- * have to agree.  Votes for a base are bytes of RAM.
+ * its size: base = vaddr of the second − frame of the first × sizeof(struct page), and nearly all
+ * of RAM has to agree.
  */
-static int find_base(struct core_source *c, const struct kmem_range *ranges, size_t n,
-		     struct err *e)
+static int find_base(struct core_source *c, struct err *e)
 {
-	const struct kmem_source *s = &c->s;
-	uint64_t best = 0, best_votes = 0, total = 0;
+	uint64_t best = 0, best_votes = 0, total = kmem_page_count(&c->s);
+	int candidates = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		uint64_t paddr = ranges[i].start_pfn * s->page_size;
-		uint64_t size = ranges[i].end_pfn * s->page_size - paddr;
+	for (size_t i = 0; i < c->s.range_count; i++) {
+		const struct kmem_range *g = &c->s.ranges[i];
+		uint64_t paddr = g->start_pfn * c->s.page_size;
+		uint64_t size = map_size(&c->s, paddr, g->end_pfn * c->s.page_size - paddr);
 
-		total += size;
-		for (size_t k = 0; k < c->core.count; k++) {
-			const struct elf_segment *g = &c->core.segments[k];
-			uint64_t base = g->vaddr - map_start(s, paddr), votes = 0;
+		for (size_t k = 0; k < c->core.count && candidates < MAX_CANDIDATES; k++) {
+			uint64_t base = c->core.segments[k].vaddr - map_start(&c->s, paddr), votes;
 
-			if (g->size != map_size(s, paddr, size) || base == best)
+			if (c->core.segments[k].size != size || base == best)
 				continue;
-			for (size_t j = 0; j < n; j++) {
-				uint64_t p = ranges[j].start_pfn * s->page_size;
-				uint64_t len = ranges[j].end_pfn * s->page_size - p;
-				uint64_t at = base + map_start(s, p);
-
-				for (size_t m = 0; m < c->core.count; m++) {
-					const struct elf_segment *h = &c->core.segments[m];
-
-					if (at >= h->vaddr && at - h->vaddr < h->size &&
-					    map_size(s, p, len) <= h->size - (at - h->vaddr)) {
-						votes += len;
-						break;
-					}
-				}
-			}
+			candidates++;
+			votes = votes_for(c, base);
 			if (votes > best_votes) {
 				best_votes = votes;
 				best = base;
 			}
 		}
+		if (best_votes > total / 2)
+			break;
 	}
 	if (!total || best_votes < total - total / 16)
 		return err_set(e, EPROTO, "kcore: no segment fits the struct pages of RAM");
@@ -215,14 +239,17 @@ static int by_kcore_layout(struct core_source *c, const struct sysroot *root, st
 	struct err ignored = {0};
 	int r;
 
+	if (c->core.count > MAX_KCORE_SEGMENTS)
+		return err_set(e, E2BIG, "kcore: %zu segments, more than any kernel has",
+			       c->core.count);
 	/* iomem says the same as the RAM segments, and needs no guessing where it can be read. */
 	r = kmem_ranges_from_iomem(&c->s.ranges, &c->s.range_count, root, c->s.page_size, &ignored);
-	if (r == 0 && find_base(c, c->s.ranges, c->s.range_count, e) == 0)
+	if (r == 0 && find_base(c, e) == 0)
 		return 0;
 	free(c->s.ranges);
 	c->s.ranges = NULL;
 	r = ranges_from_segments(c, e);
-	return r < 0 ? r : find_base(c, c->s.ranges, c->s.range_count, e);
+	return r < 0 ? r : find_base(c, e);
 }
 
 int kmem_open_kcore(struct kmem_source **ret, const struct sysroot *root,

@@ -192,7 +192,7 @@ at_exit kill "$racer"
 "$NATIVE/native-kmem_race" "$TMP/one/race" & racer2=$!
 at_exit kill "$racer2"
 bad=0 odd_rows='' discarded=0
-for i in $(seq 10); do
+for _ in $(seq 10); do
 	scan race --sample all || { bad=$((bad + 1)); cat "$TMP/race.err"; }
 	discarded=$((discarded + $(value race discarded)))
 	rows=$(columns race path nrpages size state | awk -F'\t' '/\/race\// && ($1 !~ /\/race\/race-[0-9]+$/ || $2 > 64 || $3 > 65536)')

@@ -82,6 +82,13 @@ if [ -f $memory/memory.limit_in_bytes ]; then
 	group=$memory/ossnap-test-$$
 	mkdir -p "$pods/api" "$group/kubepods/pod$uid/$id"
 	at_exit rm -rf "$pods"
+	# as the kubelet leaves them
+	touch "$pods/api/0.log"
+	mkdir -p /var/log/containers
+	link=/var/log/containers/api-7d9f_shop_api-$id.log
+	ln -s "$pods/api/0.log" "$link"
+	at_exit rmdir /var/log/containers /var/log/pods
+	at_exit rm -f "$link"
 	at_exit rmdir "$group/kubepods/pod$uid/$id" "$group/kubepods/pod$uid" "$group/kubepods" "$group"
 	echo 1 >"$group/memory.use_hierarchy" 2>/dev/null
 	echo $((300 << 20)) >"$group/kubepods/pod$uid/$id/memory.limit_in_bytes"
