@@ -100,6 +100,42 @@ full:
 	return NULL;
 }
 
+/* The place of the chunk that holds p and nothing else, or NULL. */
+static struct chunk **chunk_of(struct arena *a, const void *p, size_t size)
+{
+	for (struct chunk **at = &a->chunks; *at; at = &(*at)->next)
+		if ((*at)->data == p && (*at)->front == size && (*at)->back == size)
+			return at;
+	return NULL;
+}
+
+void *arena_grow(struct arena *a, void *old, size_t old_size, size_t new_size)
+{
+	size_t had = (old_size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	size_t wanted = (new_size + ARENA_ALIGN - 1) & ~(size_t)(ARENA_ALIGN - 1);
+	struct chunk **at = old && had >= ARENA_FIRST ? chunk_of(a, old, had) : NULL;
+	struct chunk *c;
+	void *p;
+
+	if (at && wanted > had && wanted >= new_size && wanted - had <= a->limit - a->used) {
+		c = realloc(*at, sizeof(*c) + wanted);
+		if (!c)
+			goto full;
+		*at = c;
+		a->used += wanted - had;
+		c->front = c->back = wanted;
+		memset(c->data + old_size, 0, wanted - old_size);
+		return c->data;
+	}
+	p = arena_alloc(a, new_size);
+	if (p && old)
+		memcpy(p, old, old_size);
+	return p;
+full:
+	a->exhausted = 1;
+	return NULL;
+}
+
 static char *string_alloc(struct arena *a, size_t size)
 {
 	struct chunk *c = a->chunks;

@@ -82,11 +82,9 @@ void *facts_add(struct facts *f, const struct fact_type *t)
 
 		if (capacity > t->max_rows)
 			capacity = t->max_rows;
-		rows = arena_alloc(f->arena, capacity * t->size);
+		rows = arena_grow(f->arena, table.rows, table.count * t->size, capacity * t->size);
 		if (!rows)
 			return NULL;
-		if (table.count)
-			memcpy(rows, table.rows, table.count * t->size);
 		table.rows = rows;
 		table.capacity = capacity;
 	}

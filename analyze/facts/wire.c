@@ -174,7 +174,8 @@ int wire_done(struct wire_out *w, int exit_code, const char *message)
 
 struct wire_in {
 	int fd;
-	uint64_t left; /* of max_bytes */
+	uint64_t left;		      /* of max_bytes */
+	const struct fact_type *type; /* of the record before */
 	size_t at, end;
 	unsigned char buf[64 << 10];
 	unsigned char record[WIRE_MAX_RECORD];
@@ -259,8 +260,8 @@ static size_t sanitise(const unsigned char *s, size_t len, uint32_t max, char *o
 }
 
 static int decode_string(struct wire_in *in, const struct fact_field *f, const unsigned char **p,
-			 const unsigned char *end, struct arena *arena, const char **ret,
-			 struct err *e)
+			 const unsigned char *end, struct arena *arena, const char *before,
+			 const char **ret, struct err *e)
 {
 	uint64_t len;
 	size_t n;
@@ -277,12 +278,13 @@ static int decode_string(struct wire_in *in, const struct fact_field *f, const u
 		return refuse(e, "a string is longer than its field or its row");
 	n = sanitise(*p, (size_t)len, f->max, in->text);
 	*p += len;
-	*ret = arena_strndup(arena, in->text, n);
+	/* Types, states and devices repeat from row to row. */
+	*ret = before && !strcmp(before, in->text) ? before : arena_strndup(arena, in->text, n);
 	return arena_exhausted(arena) ? err_set(e, ENOMEM, "facts: out of memory") : 0;
 }
 
 static int decode_row(struct wire_in *in, const struct fact_type *t, size_t len,
-		      struct arena *arena, void *row, struct err *e)
+		      struct arena *arena, const void *before, void *row, struct err *e)
 {
 	const unsigned char *p = in->record, *end = p + len;
 
@@ -293,7 +295,11 @@ static int decode_row(struct wire_in *in, const struct fact_type *t, size_t len,
 		int r;
 
 		if (f->kind == FIELD_STR) {
-			r = decode_string(in, f, &p, end, arena, (const char **)to, e);
+			r = decode_string(
+				in, f, &p, end, arena,
+				before ? *(const char *const *)((const char *)before + f->offset)
+				       : NULL,
+				(const char **)to, e);
 			if (r < 0)
 				return r;
 			continue;
@@ -350,7 +356,11 @@ static int receive_record(struct wire_in *in, struct facts *f, int *ret_exit, st
 		return refuse(e, "too many rows");
 	if (!row)
 		return err_set(e, ENOMEM, "facts: out of memory");
-	r = decode_row(in, t, (size_t)len, f->arena, row, e);
+	/* Rows of one type mostly follow each other; the first has a row of no other type before.
+	 */
+	r = decode_row(in, t, (size_t)len, f->arena,
+		       t == in->type ? (const char *)row - t->size : NULL, row, e);
+	in->type = t;
 	if (r < 0)
 		return r;
 	if (t != &wire_end_type)
@@ -375,6 +385,7 @@ int wire_receive(int fd, struct facts *f, uint64_t max_bytes, int *ret_exit, str
 	in->fd = fd;
 	in->left = max_bytes;
 	in->at = in->end = 0;
+	in->type = NULL;
 	do
 		r = receive_record(in, f, ret_exit, e);
 	while (r > 0);
