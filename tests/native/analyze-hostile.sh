@@ -42,6 +42,9 @@ done < <(tail -n +2 hostile/cases.tsv)
 equal "nothing was extracted" "" \
 	"$(find . -mindepth 1 -maxdepth 1 ! -name hostile ! -name 'h.*' ! -name err ! -name out ! -name rss)"
 
+"$ANALYZE" --salvage -o h.html --json h.json hostile/manifest-size.tar.zst 2>err
+equal "--salvage goes on past a wrong hash, and says so" "3 1" "$? $(grep -c 'used all the same' err)"
+
 many=()
 for ((i = 0; i < 500; i++)); do many+=(hostile/good.tar.zst); done
 timeout 120 "$NATIVE/native-maxrss" rss "$ANALYZE" -q -o fleet.html --json fleet.json "${many[@]}" 2>err
