@@ -255,7 +255,7 @@ static int parse_version(const char *what, const char *text, size_t len, size_t 
 
 int capture_head_parse(const char *text, size_t len, struct capture_head *ret, struct err *e)
 {
-	struct version v;
+	struct version v = {0};
 	int r = parse_version(BUNDLE_HEAD, text, len, HEAD_MAX, &v, e);
 
 	if (r < 0)
@@ -291,7 +291,7 @@ int capture_manifest_parse(const char *text, size_t len, struct capture_manifest
 {
 	struct listing listing = {.fn = fn, .ctx = ctx};
 	struct bundle_member scratch;
-	struct version v;
+	struct version v = {0};
 	int r = parse_version(BUNDLE_MANIFEST, text, len, MANIFEST_MAX, &v, e);
 
 	if (r < 0)

@@ -126,7 +126,7 @@ static int open_stream(struct output *o, struct err *e)
 	o->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (o->fd < 0)
 		return err_errno(e, errno, "standard output");
-	strcpy(o->path, "-");
+	memcpy(o->path, "-", 2);
 	if (isatty(o->fd))
 		return err_set(e, EINVAL,
 			       "standard output: is a terminal; an archive goes to a "
@@ -163,10 +163,10 @@ static int resolve(struct output *o, const char *output, const char *name, char 
 	slash = strrchr(shown, '/');
 	if (strlen(slash ? slash + 1 : shown) + sizeof(PARTIAL) > sizeof(o->base))
 		return err_errno(e, ENAMETOOLONG, shown);
-	strcpy(o->path, shown);
-	strcpy(o->base, slash ? slash + 1 : shown);
+	snprintf(o->path, sizeof(o->path), "%s", shown);
+	snprintf(o->base, sizeof(o->base), "%s", slash ? slash + 1 : shown);
 	if (!slash)
-		strcpy(dir, ".");
+		memcpy(dir, ".", 2);
 	else
 		snprintf(dir, PATH_MAX, "%.*s", slash == shown ? 1 : (int)(slash - shown), shown);
 	return 0;

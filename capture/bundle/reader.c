@@ -236,7 +236,7 @@ static int hand_over(struct reader *r, const char *path, size_t size)
 		r->out.refused++;
 		return 0;
 	}
-	strcpy(m.name, name);
+	memcpy(m.name, name, strlen(name) + 1);
 	sha256_init(&sha);
 	sha256_update(&sha, size, (const uint8_t *)r->data);
 	sha256_digest(&sha, sizeof(m.sha256), m.sha256);

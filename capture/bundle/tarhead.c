@@ -107,11 +107,11 @@ void tarhead_make(uint8_t block[TAR_BLOCK], const char *path, uint64_t size)
 
 	memset(block, 0, TAR_BLOCK);
 	memcpy(block + NAME, path, len < NAME_LEN ? len : NAME_LEN);
-	memcpy(block + MODE, "0000600", 7);
+	memcpy(block + MODE, "0000600", 8);
 	snprintf(text, sizeof(text), "%011llo", (unsigned long long)(size & 077777777777ULL));
 	memcpy(block + SIZE, text, sizeof(text) - 1);
 	block[TYPE] = '0';
-	memcpy(block + MAGIC, "ustar", 5);
-	memcpy(block + MAGIC + 6, "00", 2);
+	memcpy(block + MAGIC, "ustar", 6);
+	memcpy(block + MAGIC + 6, "00", 3);
 	tarhead_checksum(block);
 }

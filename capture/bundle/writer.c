@@ -94,7 +94,7 @@ static int make_member(struct bundle_writer *w, const char *name, const void *da
 
 	memcpy(path, w->top, top_len);
 	path[top_len] = '/';
-	strcpy(path + top_len + 1, name);
+	memcpy(path + top_len + 1, name, strlen(name) + 1);
 
 	archive_entry_clear(w->entry);
 	archive_entry_set_pathname(w->entry, path);
@@ -141,12 +141,12 @@ static int check_member(struct bundle_writer *w, const char *name, size_t size, 
 		return err_set(e, EINVAL, "%s: not a name for a member", name);
 	/* ustar: at most 100 bytes of name, or a prefix that ends at a slash. */
 	if (len > 100 || strlen(w->top) + 1 + len > BUNDLE_MAX_NAME)
-		return err_errno(e, ENAMETOOLONG, name);
+		return err_set(e, EINVAL, "%s: too long a name for a member", name);
 	if (size > BUNDLE_PART_SIZE)
 		return err_set(e, EFBIG, "%s: %zu bytes, a member has at most %u", name, size,
 			       BUNDLE_PART_SIZE);
 	if (w->member_count + !manifest >= BUNDLE_MAX_MEMBERS)
-		return err_set(e, E2BIG, "%s: the archive has %u members already", name,
+		return err_set(e, EMFILE, "%s: the archive has %u members already", name,
 			       BUNDLE_MAX_MEMBERS);
 	return 0;
 }
@@ -195,7 +195,7 @@ int bundle_add(struct bundle_writer *w, const char *name, const void *data, size
 	}
 	m = &w->members[w->member_count++];
 	*m = (struct bundle_member){.size = size, .truncated = truncated};
-	strcpy(m->name, name);
+	memcpy(m->name, name, strlen(name) + 1);
 	sha256_init(&sha);
 	if (size)
 		sha256_update(&sha, size, data);

@@ -38,13 +38,12 @@ int bundle_create(struct bundle_writer **ret, const char *output, const char *na
 		  uint64_t max_size, struct err *e);
 
 /*
- * Add one whole member.  name: [A-Za-z0-9._-]+ segments, at most 100 bytes, 255 with
- * the top directory; -EINVAL, -ENAMETOOLONG
- * or -EEXIST (a name given twice) else.  -EFBIG: the size budget, or more than BUNDLE_PART_SIZE;
- * -E2BIG: BUNDLE_MAX_MEMBERS; -ENOSPC, -EIO …: the disk.  After an I/O error the archive is cut
- * back to the last whole member and further calls may be tried again; a stream cannot be cut and
- * stays failed (-EPIPE; SIGPIPE is kept off the process).  A stream whose reader does not read
- * blocks.
+ * Add one whole member.  name: [A-Za-z0-9._-]+ segments, at most 100 bytes, 255 with the top
+ * directory (-EINVAL), given once (-EEXIST).  -EFBIG: the size budget, or more than
+ * BUNDLE_PART_SIZE; -EMFILE: BUNDLE_MAX_MEMBERS; -ENOSPC, -EIO …: the disk.  After an I/O error the
+ * archive is cut back to the last whole member and further calls may be tried again; a stream
+ * cannot be cut and stays failed (-EPIPE; SIGPIPE is kept off the process).  A stream whose reader
+ * does not read blocks.
  */
 int bundle_add(struct bundle_writer *w, const char *name, const void *data, size_t size,
 	       bool truncated, struct err *e);
