@@ -204,8 +204,6 @@ static void read_entry(struct parse *p, struct process_state *s, struct text fil
 		read_statm(p, s, data);
 	else if (text_is(file, "status"))
 		read_status(p, s, data);
-	else if (text_is(file, "cmdline"))
-		read_cmdline(s, data);
 	else if (text_is(file, "cgroup"))
 		read_cgroup(s, data);
 	else if (text_is(file, "oom_score_adj") && text_line(&data, &line) && text_i64(line, &adj))
@@ -368,7 +366,11 @@ static int process_member(struct parse *p, void *state, const struct member_ref 
 			s->now_ms = m->ms;
 			s->reading = true;
 		}
-		if (entry.no == 0 && entry.data_len)
+		/* A kernel thread's command line is empty, not unknown; a long one is cut (EFBIG).
+		 */
+		if (text_is(file, "cmdline") && (entry.no == 0 || entry.data_len))
+			read_cmdline(s, TEXT(entry.data, entry.data_len));
+		else if (entry.no == 0 && entry.data_len)
 			read_entry(p, s, file, TEXT(entry.data, entry.data_len));
 	}
 	if (more < 0)

@@ -118,6 +118,22 @@ static void processes_come_and_go(void **state)
 	facts_destroy(f);
 }
 
+static void empty_and_cut_command_lines_are_known(void **state)
+{
+	static const char pack[] = "@9 0 0\n2/cmdline\n\n@9 3 27\n3/cmdline\na\0b\n"
+				   "@9 0 3\n4/cmdline\n\n";
+	struct facts_rows t = facts_rows_start();
+	struct facts *f;
+
+	facts_rows_member_n(&t, "raw/processes.000000002", pack, sizeof(pack) - 1);
+	f = facts_rows_end(&t);
+	assert_int_equal(f->processes.count, 3);
+	assert_string_equal(f->processes.rows[0].cmdline, "");
+	assert_string_equal(f->processes.rows[1].cmdline, "a b");
+	assert_null(f->processes.rows[2].cmdline);
+	facts_destroy(f);
+}
+
 static const char *cgroup_of(const char *text)
 {
 	struct facts_rows t = facts_rows_start();
@@ -162,6 +178,7 @@ int main(void)
 		cmocka_unit_test(readings_are_joined),
 		cmocka_unit_test(what_was_not_measured_is_not_zero),
 		cmocka_unit_test(processes_come_and_go),
+		cmocka_unit_test(empty_and_cut_command_lines_are_known),
 		cmocka_unit_test(the_cgroup_is_the_memory_hierarchys),
 		cmocka_unit_test(malformed_entries_are_counted),
 	};
