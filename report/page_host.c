@@ -189,6 +189,7 @@ static void finding(struct tree *t, xmlNodePtr section, xmlNodePtr host, const s
 	if (f->scope_kind && f->scope_name) {
 		part = tree_add(t, head, "span", "scope");
 		tree_textf(t, part, "%s ", f->scope_kind);
+		tree_attr(t, part, "title", f->scope_name); /* where it is too long for the line */
 		tree_say(t, part, "bdi", NULL, f->scope_name);
 	}
 	tree_say(t, head, "code", "rule", f->id);

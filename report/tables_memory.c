@@ -88,6 +88,12 @@ static int cgroups_open(struct table *t)
 	t->caption = "Containers and cgroups by memory usage";
 	t->sorted = 2;
 	t->rows = m->cgroup_count;
+	for (size_t i = 0; i < m->cgroup_count; i++)
+		if (!m->cgroups[i].fact) { /* no usage to sort by: the kernel shows them no more */
+			t->caption = "Containers and cgroups by memory usage, dying ones by the "
+				     "file cache that is still charged to them";
+			t->sorted = -1;
+		}
 	t->captured = m->cgroup_count > 0;
 	t->cell = cgroup_cell;
 	return 0;

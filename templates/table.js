@@ -138,6 +138,8 @@ class Ranking {
 	async sortBy(column) {
 		const text = isText(this.kinds[column]);
 
+		if (!await this.load())
+			return;
 		this.descending = this.sorted === column ? !this.descending : !text;
 		this.sorted = column;
 		this.heads.forEach(th => th.removeAttribute("aria-sort"));

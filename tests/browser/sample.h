@@ -495,8 +495,8 @@ static inline void sample_memory(struct sample *s)
 		{"inode_cache", 402112, 399870, 608, 238, 1},
 		{"xfs_inode", 160312, 160001, 1024, 170, 1},
 		{"kmalloc-512", 230111, 229004, 512, 118, 0},
-		{"task_struct", 2110, 1980, 9792, 22, 0},
 		{"buffer_head", 501233, 144020, 104, 52, 1},
+		{"task_struct", 2110, 1980, 9792, 22, 0},
 		{"sock_inode_cache", 12033, 11000, 832, 10, 1},
 		{"mystery", 100, 100, 64, 1, FACT_NONE},
 	};
