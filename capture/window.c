@@ -130,6 +130,9 @@ static void fill_manifest(struct run *r)
 
 		m->complete &= collector_status_complete(c->status);
 		m->collectors[m->collector_count++] = *c;
+		/* Between two measurements the sum may have been higher; this much it was. */
+		if (c->max_rss_bytes > r->budget.memory_peak_bytes)
+			r->budget.memory_peak_bytes = c->max_rss_bytes;
 		if (c->abandoned_pid)
 			m->observer_cpu_s += c->cpu_s;
 	}
