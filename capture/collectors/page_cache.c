@@ -311,7 +311,7 @@ static void give_status(struct collect *c, int r, const struct err *e)
 
 	if (r == -EPERM || r == -EACCES)
 		s = COLLECTOR_DENIED;
-	else if (r == -ENOTSUP || r == -EOPNOTSUPP || r == -ENOENT || r == -ENOSYS)
+	else if (r == -ENOTSUP || r == -ENOENT || r == -ENOSYS)
 		s = COLLECTOR_UNSUPPORTED;
 	emit_status(c->out, s, e->no, "%s", e->text);
 }
@@ -346,8 +346,10 @@ static struct scan_config plan(struct collect *c, const struct kmem_source *sour
 				  config.one_in, kmem_page_count(source));
 	}
 	/* Naming what was found takes time as well. */
-	if (c->deadline_ns > now)
+	if (c->deadline_ns > now) {
 		config.deadline_ns = now + (c->deadline_ns - now) / 2;
+		config.resolve_deadline_ns = now + (c->deadline_ns - now) / 8 * 7;
+	}
 	return config;
 }
 
@@ -383,7 +385,7 @@ static int scan_and_write(struct collect *c, struct kmem_source *source,
 			    "stopped by its budget after %" PRIu64 " of %" PRIu64 " strata",
 			    scan_result(scan)->strata_done, scan_result(scan)->strata_total);
 	emit_loss(c->out, "page changed while it was resolved", scan_result(scan)->discarded);
-	emit_loss(c->out, "file did not fit in memory", scan_files_dropped(scan));
+	emit_loss(c->out, "file without room or time to name it", scan_files_dropped(scan));
 	scan_destroy(scan);
 	return r;
 }

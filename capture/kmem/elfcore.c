@@ -55,7 +55,7 @@ static int read_headers(int fd, Elf64_Phdr **ret, size_t *ret_count)
 
 	if (r < 0)
 		return r;
-	if (memcmp(h.e_ident, ELFMAG, SELFMAG) || h.e_ident[EI_CLASS] != ELFCLASS64 ||
+	if (memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 || h.e_ident[EI_CLASS] != ELFCLASS64 ||
 	    h.e_ident[EI_DATA] !=
 		    (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB) ||
 	    h.e_type != ET_CORE || h.e_phentsize != sizeof(Elf64_Phdr))

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "../base/cleanup.h"
+#include "../base/clock.h"
 
 #define SB_KERNMOUNT (1u << 22) /* a mount of the kernel's own: its files never had a name */
 #define HUGETLBFS_MAGIC 0x958458f6u
@@ -22,6 +23,8 @@
 #define MAX_ALIASES 64 /* hard links looked at */
 #define MAX_NAME 255
 #define PATH_ROOM (16u << 10) /* bytes of one path */
+/* Naming goes on that long after the run was told to end. */
+#define MOST_AFTER_STOP_NS (500 * NSEC_PER_MSEC)
 #define BATCH 256u
 #define PATHS (128u << 10) /* bytes of the paths of one batch */
 
@@ -488,9 +491,35 @@ static int read_batch(struct resolver *p, uint32_t *at)
 	return 0;
 }
 
+/* The run was told to end, or its time is over, a while ago. */
+static bool out_of_time(const struct scan *s, uint64_t *stopped)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	if (s->config.resolve_deadline_ns && now >= s->config.resolve_deadline_ns)
+		return true;
+	if (!s->config.stop || !s->config.stop(s->config.stop_ctx))
+		return false;
+	if (!*stopped)
+		*stopped = now;
+	return now - *stopped > MOST_AFTER_STOP_NS;
+}
+
+/* Their pages still count, under file 0. */
+static void drop_files_from(struct scan_tables *t, uint32_t at)
+{
+	for (; at < t->file_count; at++) {
+		if (t->files[at].status == FILE_VALID) {
+			t->files[at].status = FILE_DROPPED;
+			t->files_dropped++;
+		}
+	}
+}
+
 int scan_resolve_files(struct scan *s, const struct scan_sink *sink, struct err *e)
 {
 	struct resolver *p = calloc(1, sizeof(*p));
+	uint64_t stopped = 0;
 	uint32_t at = 0;
 	int r = -ENOMEM;
 
@@ -508,6 +537,10 @@ int scan_resolve_files(struct scan *s, const struct scan_sink *sink, struct err 
 	if (p->sbs && p->names && p->rows && p->paths && p->inodes && p->dentries)
 		r = p->span > KMEM_ITEM_MAX || s->l->dentry.size > 512 ? -ENOTSUP : 0;
 	while (r == 0 && at < s->tables.file_count) {
+		if (out_of_time(s, &stopped)) {
+			drop_files_from(&s->tables, at);
+			break;
+		}
 		r = read_batch(p, &at);
 		if (r == 0)
 			r = emit_rows(p, sink);

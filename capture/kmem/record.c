@@ -158,7 +158,8 @@ static void drop_contained(struct record_source *r)
 {
 	size_t n = 0;
 
-	qsort(r->pieces, r->count, sizeof(*r->pieces), by_addr);
+	if (r->count)
+		qsort(r->pieces, r->count, sizeof(*r->pieces), by_addr);
 	for (size_t i = 0; i < r->count; i++) {
 		const struct piece *last = n ? &r->pieces[n - 1] : NULL;
 

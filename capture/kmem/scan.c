@@ -204,7 +204,11 @@ static void scan_chunk(struct scan *s, const unsigned char *bytes, uint64_t pfn,
 		uint64_t head = page_head(s->l, page, addr);
 
 		if (!head) {
-			look_at_head(s, page, next, addr, pfn + i, &s->head);
+			/* What says whether a large folio is mapped stands in its second page. */
+			if (!next && page_word(page, s->l->page.flags) & s->l->flags.head)
+				fetch_head(s, addr, &s->head);
+			else
+				look_at_head(s, page, next, addr, pfn + i, &s->head);
 			count_page(s, &s->head, 0);
 			continue;
 		}
@@ -490,6 +494,9 @@ static int emit_sample(struct scan *s, const struct sample_entry *sample,
 		return 0;
 	case FILE_DISCARDED:
 		s->result.discarded += sample->pages;
+		break;
+	case FILE_DROPPED:
+		file = 0;
 		break;
 	case FILE_VALID:
 		break;

@@ -21,10 +21,11 @@
 struct scan_config {
 	uint32_t one_in; /* 1: all */
 	uint64_t seed;
-	size_t memory;		 /* bytes for tables */
-	uint64_t deadline_ns;	 /* CLOCK_MONOTONIC; 0: none */
-	uint64_t cpu_ns;	 /* of this thread, from now; 0: no limit */
-	bool (*stop)(void *ctx); /* asked between batches; may be NULL */
+	size_t memory;		      /* bytes for tables */
+	uint64_t deadline_ns;	      /* CLOCK_MONOTONIC; 0: none */
+	uint64_t cpu_ns;	      /* of this thread, from now; 0: no limit */
+	uint64_t resolve_deadline_ns; /* for naming as well; what is left then is counted dropped */
+	bool (*stop)(void *ctx);      /* asked between batches; may be NULL */
 	void *stop_ctx;
 };
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,36 +72,35 @@ void kmem_close(struct kmem_source *s)
 		s->ops->close(s);
 }
 
-int kmem_ranges_from_iomem(struct kmem_range **ret, size_t *ret_count, const struct sysroot *root,
-			   size_t page_size, struct err *e)
+/* "START-END : System RAM", both inclusive, in hexadecimal.  Only the top level: what begins with
+ * a space lies inside another range. */
+static bool parse_iomem_line(const char *line, uint64_t *ret_start, uint64_t *ret_end)
 {
-	_cleanup_free_ struct kmem_range *ranges = calloc(KMEM_MAX_RANGES, sizeof(*ranges));
-	_cleanup_file_ FILE *file = NULL;
+	char *dash, *after;
+
+	if (line[0] == ' ' || !strstr(line, " : System RAM"))
+		return false;
+	*ret_start = strtoull(line, &dash, 16);
+	if (dash == line || *dash != '-')
+		return false;
+	*ret_end = strtoull(dash + 1, &after, 16);
+	return after != dash + 1;
+}
+
+static int read_iomem(FILE *file, size_t page_size, struct kmem_range *ranges, size_t *ret_count,
+		      struct err *e)
+{
 	char line[256];
 	size_t n = 0;
-	int fd;
 
-	if (!ranges)
-		return err_errno(e, ENOMEM, "/proc/iomem");
-	fd = openat(root->proc_fd, "iomem", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, errno, "/proc/iomem");
-	file = fdopen(fd, "r");
-	if (!file) {
-		close(fd);
-		return err_errno(e, ENOMEM, "/proc/iomem");
-	}
 	while (fgets(line, sizeof(line), file)) {
 		uint64_t start, end;
 
-		/* Only the top level: "  " marks what lies inside another range. */
-		if (line[0] == ' ' || !strstr(line, " : System RAM") ||
-		    sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) != 2)
+		if (!parse_iomem_line(line, &start, &end))
 			continue;
 		if (end <= start)
 			return err_set(e, EACCES,
-				       "/proc/iomem: addresses are hidden (needs "
-				       "CAP_SYS_ADMIN)");
+				       "/proc/iomem: addresses are hidden (needs CAP_SYS_ADMIN)");
 		start = (start + page_size - 1) / page_size;
 		end = (end + 1) / page_size;
 		if (end <= start)
@@ -114,12 +112,34 @@ int kmem_ranges_from_iomem(struct kmem_range **ret, size_t *ret_count, const str
 				       KMEM_MAX_RANGES);
 		ranges[n++] = (struct kmem_range){start, end};
 	}
-	if (n == 0)
-		return err_set(e, ENODATA, "/proc/iomem: no System RAM in it");
-	*ret = ranges;
 	*ret_count = n;
-	ranges = NULL;
-	return 0;
+	return n ? 0 : err_set(e, ENODATA, "/proc/iomem: no System RAM in it");
+}
+
+int kmem_ranges_from_iomem(struct kmem_range **ret, size_t *ret_count, const struct sysroot *root,
+			   size_t page_size, struct err *e)
+{
+	struct kmem_range *ranges;
+	_cleanup_file_ FILE *file = NULL;
+	int fd, r;
+
+	fd = openat(root->proc_fd, "iomem", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return err_errno(e, errno, "/proc/iomem");
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return err_errno(e, ENOMEM, "/proc/iomem");
+	}
+	ranges = calloc(KMEM_MAX_RANGES, sizeof(*ranges));
+	if (!ranges)
+		return err_errno(e, ENOMEM, "/proc/iomem");
+	r = read_iomem(file, page_size, ranges, ret_count, e);
+	if (r < 0)
+		free(ranges);
+	else
+		*ret = ranges;
+	return r;
 }
 
 void kmem_lockdown(const struct sysroot *root, char out[KMEM_LOCKDOWN])
@@ -144,7 +164,7 @@ static int explain_lockdown(int r, const struct sysroot *root, struct err *e)
 	char level[KMEM_LOCKDOWN];
 
 	kmem_lockdown(root, level);
-	if (strcmp(level, "confidentiality"))
+	if (strcmp(level, "confidentiality") != 0)
 		return r;
 	return err_set(e, EPERM, "%.*s: Operation not permitted (kernel lockdown=confidentiality)",
 		       (int)strcspn(e->text, ":"), e->text);

@@ -27,9 +27,10 @@
 #include "kmem.skel.h"
 #include "kmem_pages.skel.h"
 
-_Static_assert(KMEM_BPF_BUFFER == KMEM_READ_MAX, "one bulk read");
-_Static_assert(KMEM_BPF_GATHER == KMEM_GATHER_MAX, "one gather");
-_Static_assert(KMEM_BPF_ITEM == KMEM_ITEM_MAX, "one item");
+#define MEMBER_SIZE(type, member) sizeof(((type *)0)->member)
+_Static_assert(MEMBER_SIZE(struct kmem_bpf_shared, buffer) >= KMEM_READ_MAX, "one bulk read");
+_Static_assert(MEMBER_SIZE(struct kmem_bpf_shared, addr) == KMEM_GATHER_MAX * 8, "one gather");
+_Static_assert(MEMBER_SIZE(struct kmem_bpf_shared, item) == KMEM_ITEM_MAX, "one item");
 
 /* struct page's map is populated in blocks that belong to a section of memory (128 MiB here and on
  * arm64): what holds for one struct page of a block holds for all. */

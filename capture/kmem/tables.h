@@ -15,6 +15,7 @@ enum file_status {
 	FILE_VALID,	/* mapping == &mapping->host->i_data held */
 	FILE_INVALID,	/* not an address_space */
 	FILE_DISCARDED, /* was one, and went away or was reused while it was resolved */
+	FILE_DROPPED,	/* there was no time left to name it */
 	FILE_HUGETLB,	/* of hugetlbfs: not page cache */
 };
 

@@ -120,7 +120,7 @@ static void print(const char *way, uint64_t ns, uint64_t frames)
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 7;
+	int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 7;
 	struct capture_options o = {.memory_source = MEMORY_BPF};
 	uint64_t full = 0, sampled = 0, batch = 0, one = 0, first, frames, one_frames = 0, open_ns;
 	uint64_t *buf = malloc(BATCH * 8);

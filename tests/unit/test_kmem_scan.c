@@ -573,6 +573,27 @@ static void test_overflow_is_counted(void **state)
 	world_destroy(w);
 }
 
+/* No time left to name files: their pages still count, and they are said to be missing. */
+static void test_no_time_to_name(void **state)
+{
+	struct world *w = world_create();
+	struct w_sb *sb = w_sb(w, "ext4", 1);
+	struct scan_config c = full;
+	struct outcome *o;
+
+	c.resolve_deadline_ns = 1;
+	for (uint32_t k = 0; k < 10; k++)
+		w_pages(w, w_inode(w, sb, k + 1), 10 * k, 3, 0, 0);
+	o = world_scan(&w->s, &w->l, &c);
+	assert_int_equal(o->file_count, 0);
+	assert_int_equal(o->dropped, 10);
+	for (size_t k = 0; k < o->sample_count; k++)
+		assert_int_equal(o->samples[k].file, 0);
+	assert_int_equal(o->result.kinds[KIND_FILE], 30);
+	outcome_destroy(o);
+	world_destroy(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -593,6 +614,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_auto_rate),
 		cmocka_unit_test(test_overflow_is_counted),
+		cmocka_unit_test(test_no_time_to_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
