@@ -16,8 +16,7 @@
  * (damaged or partial; facts are there), 4 (not an archive or refused), 5 (killed by the sandbox);
  * e explains 4 and 5 and, for 3, the damage.
  */
-int worker_run(const char *path, const struct analyze_options *o, struct facts *ret,
-	       struct err *e);
+int worker_run(const char *path, const struct analyze_options *o, struct facts *ret, struct err *e);
 
 /* The parent's half of it, for tests: read what the child pid says on fd, judge it, reap it. */
 int worker_answer(int fd, pid_t pid, const char *path, struct facts *ret, struct err *e);

@@ -27,7 +27,7 @@ struct budget {
 	uint64_t own_cpu_ns;
 	int64_t tokens_ns;
 	bool paused;
-	int nice, nice_now; /* the one we were started with, and the one we have */
+	int nice, nice_now;	/* the one we were started with, and the one we have */
 	uint64_t waited_ns;	/* for a CPU, so far */
 	uint64_t over_since_ns; /* memory: 0 while within */
 	uint64_t memory_bytes, memory_peak_bytes;

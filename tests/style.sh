@@ -22,7 +22,7 @@ equal "analyze includes nothing of report but in its main" "" \
 
 build_log=$TMP/tidy
 mapfile -t sources < <(git ls-files 'capture/*.c' 'analyze/*.c' 'report/*.c')
-if printf '%s\n' "${sources[@]}" | xargs -P"$(nproc)" -n4 clang-tidy -quiet -p "$BUILD" >"$build_log" 2>/dev/null; then
+if printf '%s\n' "${sources[@]}" | xargs -P"$(nproc)" -n1 clang-tidy -quiet -p "$BUILD" >"$build_log" 2>/dev/null; then
 	ok "clang-tidy finds nothing"
 else
 	fail "clang-tidy finds nothing" "$(grep -E '(warning|error):' "$build_log" | head -8)"
