@@ -65,7 +65,6 @@ struct collector {
  * of pointers to them, one line each, in the order of the plan, ended by NULL.
  */
 extern const struct collector *const collectors[];
-const struct collector *collector_find(const char *name, size_t len);
 
 /* ------------------------------------------------------------------ handing over */
 
@@ -76,7 +75,6 @@ const struct collector *collector_find(const char *name, size_t len);
  */
 int member_open(struct emit *out, const char *name, const char *header);
 int member_put(struct emit *out, const void *data, size_t len);
-int member_printf(struct emit *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int member_break(struct emit *out);
 int member_close(struct emit *out, bool truncated);
 
@@ -88,11 +86,8 @@ void row_f64(struct emit *out, double v);
 void row_none(struct emit *out); /* not measured: the empty field */
 int row_end(struct emit *out);
 
-/* A whole file, verbatim, as one member.  A missing file (ENOENT) is noted, not an error; cap is
- * the most bytes kept (the member is then marked truncated). */
-int emit_file(struct emit *out, const char *member, int dirfd, const char *path, size_t cap);
-/* The same, as an entry of the open pack.  no is recorded when the file cannot be read. */
-int pack_file(struct emit *out, const char *entry, int dirfd, const char *path, size_t cap);
+/* An entry of the open pack.  no: errno, why data is empty or short.  An entry that alone is larger
+ * than a part is cut to fit (EFBIG) and counted as a loss. */
 int pack_data(struct emit *out, const char *entry, const void *data, size_t len, int no);
 
 /* For the manifest.  The last status wins; without one a collector that returned 0 is `ok`. */

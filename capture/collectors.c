@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The table of collectors: one line and one file each.  The order is the order of the plan. */
-#include <string.h>
-
 #include "collect.h"
 
 extern const struct collector collector_host, collector_memory, collector_processes,
@@ -11,11 +9,3 @@ const struct collector *const collectors[] = {
 	&collector_host,   &collector_memory,	  &collector_processes,	 &collector_cgroups,
 	&collector_mounts, &collector_containers, &collector_page_cache, NULL,
 };
-
-const struct collector *collector_find(const char *name, size_t len)
-{
-	for (const struct collector *const *c = collectors; *c; c++)
-		if (strlen((*c)->name) == len && !memcmp((*c)->name, name, len))
-			return *c;
-	return NULL;
-}

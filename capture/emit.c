@@ -34,7 +34,6 @@ void emit_destroy(struct emit *out)
 		return;
 	free(out->buf);
 	free(out->header);
-	free(out->scratch);
 	free(out);
 }
 
@@ -47,15 +46,6 @@ int emit_finish(struct emit *out)
 {
 	if (out->open)
 		member_close(out, true);
-	if (out->missing_count) {
-		if (out->missing_unnamed)
-			emit_note(out, "not present: %s and %u more", out->missing,
-				  out->missing_unnamed);
-		else
-			emit_note(out, "not present: %s", out->missing);
-		out->missing_count = out->missing_unnamed = 0;
-		out->missing[0] = 0;
-	}
 	return out->error;
 }
 
@@ -188,30 +178,6 @@ int member_put(struct emit *out, const void *data, size_t len)
 			flush_part(out);
 	}
 	return out->error;
-}
-
-int member_printf(struct emit *out, const char *fmt, ...)
-{
-	char stack[512];
-	va_list ap;
-
-	va_start(ap, fmt);
-	int n = vsnprintf(stack, sizeof(stack), fmt, ap);
-	va_end(ap);
-	if (n < 0)
-		return fail(out, -EINVAL);
-	if ((size_t)n < sizeof(stack))
-		return member_put(out, stack, (size_t)n);
-
-	char *text = malloc((size_t)n + 1);
-	if (!text)
-		return fail(out, -ENOMEM);
-	va_start(ap, fmt);
-	vsnprintf(text, (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	int rc = member_put(out, text, (size_t)n);
-	free(text);
-	return rc;
 }
 
 int member_break(struct emit *out)

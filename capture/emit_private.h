@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The state of struct emit, shared by emit.c (members, rows) and emit_file.c (verbatim files). */
+/* The state of struct emit, shared by emit.c (members, rows) and emit_pack.c (packs). */
 #pragma once
 
 #include <stdbool.h>
@@ -18,8 +18,4 @@ struct emit {
 	size_t mark; /* a part may end here */
 	char *header;
 	size_t header_len;
-	char *scratch; /* one pack entry being read */
-	size_t scratch_cap;
-	char missing[200]; /* files that were not there, for one note */
-	unsigned missing_count, missing_unnamed;
 };

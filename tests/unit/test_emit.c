@@ -214,9 +214,6 @@ static void packs(struct emit *e)
 	p = realloc(p, 5u << 20);
 	memset(p, '@', 5u << 20);
 	pack_data(e, "too large", p, 5u << 20, 0);
-	pack_file(e, "missing", AT_FDCWD, "/nonexistent", 100);
-	pack_file(e, "version", AT_FDCWD, "/proc/version", 7);
-	pack_file(e, "all", AT_FDCWD, "/proc/version", 4096);
 	member_close(e, false);
 	free(p);
 }
@@ -227,10 +224,11 @@ static void test_packs_read_back(void **state)
 		const char *name;
 		size_t len;
 		int no;
-	} expected[] = {{"one", 3, 0},		 {"gone", 0, ENOENT},
-			{"large", 3u << 20, 0},	 {"larger", 3u << 20, 0},
-			{"too large", 0, EFBIG}, {"missing", 0, ENOENT},
-			{"version", 7, EFBIG},	 {"all", 0, 0}};
+	} expected[] = {{"one", 3, 0},
+			{"gone", 0, ENOENT},
+			{"large", 3u << 20, 0},
+			{"larger", 3u << 20, 0},
+			{"too large", 0, EFBIG}};
 	struct pipe_test *t = *state;
 	size_t n = 0;
 	bool lost = false;
@@ -283,8 +281,6 @@ static void words(struct emit *e)
 	emit_loss(e, "nothing", 0);
 	emit_note(e, "note %d", 1);
 	emit_redacted(e, "argument", "raw/x", 2);
-	emit_file(e, "raw/missing", AT_FDCWD, "/nonexistent/a", 10);
-	emit_file(e, "raw/missing", AT_FDCWD, "/nonexistent/b", 10);
 }
 
 static void test_rows_and_words(void **state)
@@ -292,7 +288,7 @@ static void test_rows_and_words(void **state)
 	struct pipe_test *t = *state;
 
 	gather_frames(t, words);
-	assert_int_equal(t->count, 6);
+	assert_int_equal(t->count, 5);
 	assert_string_equal(t->frames[0].data, "a\tb\tc\td\n"
 					       "tab\\there\t\t0.1\t\n"
 					       "\\xff\\n\\\\\t18446744073709551615\t1e+300\t\n");
@@ -305,22 +301,6 @@ static void test_rows_and_words(void **state)
 	assert_string_equal(t->frames[3].data, "note 1");
 	assert_string_equal(t->frames[4].name, "argument");
 	assert_string_equal(t->frames[4].data, "raw/x");
-	assert_string_equal(t->frames[5].data, "not present: /nonexistent/a, /nonexistent/b");
-}
-
-static void test_file_cap_and_truncation(void **state)
-{
-	struct pipe_test *t = *state;
-	struct frame_reader r = {0};
-
-	assert_int_equal(emit_file(t->emit, "raw/v", AT_FDCWD, "/proc/version", 5), 0);
-	assert_int_equal(frame_read(&r, t->in, &t->pool), 1);
-	assert_int_equal(r.h.data_len, 5);
-	assert_int_equal(r.h.value, 1);
-	assert_string_equal(r.data, "Linux");
-	frame_done(&r, &t->pool);
-	/* A directory cannot be read: an error, and no member. */
-	assert_int_equal(emit_file(t->emit, "raw/d", AT_FDCWD, "/proc", 5), -EISDIR);
 }
 
 static void test_bad_names_are_refused_by_the_child(void **state)
@@ -519,7 +499,6 @@ int main(void)
 		TEST(test_edges_of_a_part),
 		TEST(test_packs_read_back),
 		TEST(test_rows_and_words),
-		TEST(test_file_cap_and_truncation),
 		TEST(test_bad_names_are_refused_by_the_child),
 		TEST(test_nobody_listens),
 		TEST(test_hostile_frames),
