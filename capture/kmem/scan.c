@@ -89,7 +89,7 @@ static uint32_t cgroup_of(struct scan *s, const unsigned char *page)
 	return s->last_cgroup;
 }
 
-static int file_of(struct scan *s, uint64_t mapping, uint64_t pfn, uint32_t *ret)
+static int file_of(struct scan *s, uint64_t mapping, uint32_t *ret)
 {
 	bool new;
 	uint32_t file;
@@ -98,7 +98,7 @@ static int file_of(struct scan *s, uint64_t mapping, uint64_t pfn, uint32_t *ret
 		*ret = s->last_file;
 		return 0;
 	}
-	file = tables_file(&s->tables, mapping, pfn, &new);
+	file = tables_file(&s->tables, mapping, &new);
 	if (file == TABLE_NONE) {
 		/* No room to remember it: it has to be checked at once, or garbage would count. */
 		struct kmem_field host = s->l->mapping.host;
@@ -130,7 +130,7 @@ static void count_sample(struct scan *s, uint32_t file, uint32_t cgroup, unsigne
 
 /* What a page that is not a tail is, into *h. */
 static void look_at_head(struct scan *s, const unsigned char *page, const unsigned char *next,
-			 uint64_t addr, uint64_t pfn, struct scan_head *h)
+			 uint64_t addr, struct scan_head *h)
 {
 	uint64_t mapping;
 
@@ -138,7 +138,7 @@ static void look_at_head(struct scan *s, const unsigned char *page, const unsign
 	h->kind = page_classify(s->l, page, next, &mapping);
 	if (h->kind != KIND_MAPPED)
 		return;
-	if (file_of(s, mapping, pfn, &h->file) < 0) {
+	if (file_of(s, mapping, &h->file) < 0) {
 		h->kind = KIND_OTHER;
 		return;
 	}
@@ -181,7 +181,7 @@ static void fetch_head(struct scan *s, uint64_t addr, struct scan_head *h)
 	}
 	if (page_head(s->l, two, addr)) /* not a head any more */
 		return;
-	look_at_head(s, two, next, addr, (addr - s->source->vmemmap_base) / size, h);
+	look_at_head(s, two, next, addr, h);
 }
 
 static int check_if_many(struct scan *s)
@@ -208,7 +208,7 @@ static void scan_chunk(struct scan *s, const unsigned char *bytes, uint64_t pfn,
 			if (!next && page_word(page, s->l->page.flags) & s->l->flags.head)
 				fetch_head(s, addr, &s->head);
 			else
-				look_at_head(s, page, next, addr, pfn + i, &s->head);
+				look_at_head(s, page, next, addr, &s->head);
 			count_page(s, &s->head, 0);
 			continue;
 		}
@@ -286,7 +286,7 @@ static int scan_full(struct scan *s, uint64_t *random)
 
 struct sampler {
 	struct scan *s;
-	uint64_t *pfn, *head; /* of the pages whose head has to be fetched */
+	uint64_t *head; /* of the pages whose head has to be fetched */
 	unsigned char *tail;
 	size_t heads;
 	size_t n; /* addresses in s->addrs */
@@ -313,7 +313,7 @@ static int sample_heads(struct sampler *p)
 			if (page_head(s->l, page, p->head[i]))
 				s->head.kind = KIND_UNKNOWN; /* not a head any more */
 			else
-				look_at_head(s, page, page + size, p->head[i], p->pfn[i], &s->head);
+				look_at_head(s, page, page + size, p->head[i], &s->head);
 			count_page(s, &s->head, p->tail[i]);
 		}
 	}
@@ -339,7 +339,6 @@ static int sample_flush(struct sampler *p)
 	for (size_t i = 0; i < p->n; i++) {
 		const unsigned char *page = (const unsigned char *)view + i * size;
 		uint64_t addr = s->addrs[i], head = page_head(s->l, page, addr);
-		uint64_t pfn = (addr - s->source->vmemmap_base) / size;
 
 		if (faults && is_empty(page, size)) {
 			s->result.holes++;
@@ -352,12 +351,11 @@ static int sample_flush(struct sampler *p)
 				count_page(s, &s->head, 0);
 				continue;
 			}
-			p->pfn[p->heads] = pfn;
 			p->head[p->heads] = head ? head : addr;
 			p->tail[p->heads++] = head ? STATE_TAIL : 0;
 			continue;
 		}
-		look_at_head(s, page, NULL, addr, pfn, &s->head);
+		look_at_head(s, page, NULL, addr, &s->head);
 		count_page(s, &s->head, 0);
 	}
 	p->n = 0;
@@ -408,10 +406,9 @@ static int scan_sampled(struct scan *s, uint64_t *random)
 	uint64_t first;
 	int r = 0;
 
-	p.pfn = malloc(KMEM_GATHER_MAX * sizeof(*p.pfn));
 	p.head = malloc(KMEM_GATHER_MAX * sizeof(*p.head));
 	p.tail = malloc(KMEM_GATHER_MAX);
-	if (!p.pfn || !p.head || !p.tail)
+	if (!p.head || !p.tail)
 		r = -ENOMEM;
 	if (s->source->ops->expect)
 		s->source->ops->expect(s->source, s->result.strata_total);
@@ -423,7 +420,6 @@ static int scan_sampled(struct scan *s, uint64_t *random)
 		if (!walk.left)
 			s->result.finished = true;
 	}
-	free(p.pfn);
 	free(p.head);
 	free(p.tail);
 	return r;
@@ -525,7 +521,7 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 		r = scan_resolve_cgroups(s, sink, e);
 	if (r == 0)
 		r = sink->table(sink->ctx, SCAN_SAMPLES);
-	for (uint32_t i = 0; r >= 0 && i <= s->tables.sample_mask; i++) {
+	for (uint32_t i = 0; r >= 0 && i < s->tables.sample_size; i++) {
 		if (s->tables.samples[i].key)
 			r = emit_sample(s, &s->tables.samples[i], sink);
 	}

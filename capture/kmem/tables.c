@@ -16,35 +16,47 @@ static uint64_t hash64(uint64_t v)
 	return v ^ v >> 29;
 }
 
-static int index_init(struct index_table *t, uint32_t slots)
+/* A slot of n, any n: the tables take what memory there is, not the power of two below it. */
+static uint32_t slot_of(uint64_t key, uint32_t n)
 {
-	t->slots = calloc(slots, sizeof(*t->slots));
-	t->mask = slots - 1;
+	return (uint32_t)((hash64(key) & UINT32_MAX) * n >> 32);
+}
+
+static uint32_t after(uint32_t slot, uint32_t n)
+{
+	return slot + 1 == n ? 0 : slot + 1;
+}
+
+static int index_init(struct index_table *t, uint32_t entries)
+{
+	t->size = entries + entries / 4 + 1; /* four fifths full at most */
+	t->slots = calloc(t->size, sizeof(*t->slots));
 	return t->slots ? 0 : -ENOMEM;
+}
+
+static uint32_t double_up_to(uint32_t n, uint32_t most)
+{
+	return n > most / 2 ? most : n * 2;
 }
 
 int tables_init(struct scan_tables *t, size_t memory)
 {
-	/* A file costs its entry, two index slots and, as a rule, one or two counters of which the
-	 * table holds twice as many as are used. */
-	size_t per_file =
-		sizeof(struct file_entry) + 2 * sizeof(uint32_t) + 3 * sizeof(struct sample_entry);
+	/* A file costs its entry, its index slot and, as a rule, one or two counters. */
+	size_t per_file = sizeof(struct file_entry) + sizeof(uint32_t) * 5 / 4 +
+			  2 * sizeof(struct sample_entry);
 	size_t files = memory / per_file;
 
 	*t = (struct scan_tables){0};
-	/* Slots are a power of two at most twice the entries. */
-	t->file_max = FIRST_CAP;
-	while (t->file_max * 2 <= files && t->file_max < 1u << 26)
-		t->file_max *= 2;
+	t->file_max = files < FIRST_CAP ? FIRST_CAP : files > 1u << 28 ? 1u << 28 : (uint32_t)files;
 	t->sample_max = t->file_max * 2;
 	t->cgroup_max = CGROUP_MAX;
 	t->file_cap = t->cgroup_cap = FIRST_CAP;
-	t->sample_mask = 8 * FIRST_CAP - 1;
+	t->sample_size = 2 * FIRST_CAP;
 	t->files = malloc(t->file_cap * sizeof(*t->files));
 	t->cgroups = malloc(t->cgroup_cap * sizeof(*t->cgroups));
-	t->samples = calloc(t->sample_mask + 1, sizeof(*t->samples));
-	if (!t->files || !t->cgroups || !t->samples || index_init(&t->file_index, 2 * FIRST_CAP) ||
-	    index_init(&t->cgroup_index, 2 * FIRST_CAP)) {
+	t->samples = calloc(t->sample_size, sizeof(*t->samples));
+	if (!t->files || !t->cgroups || !t->samples || index_init(&t->file_index, FIRST_CAP) ||
+	    index_init(&t->cgroup_index, FIRST_CAP)) {
 		tables_deinit(t);
 		return -ENOMEM;
 	}
@@ -64,20 +76,20 @@ void tables_deinit(struct scan_tables *t)
 
 static void index_put(struct index_table *t, uint64_t key, uint32_t index)
 {
-	uint32_t i = (uint32_t)hash64(key) & t->mask;
+	uint32_t i = slot_of(key, t->size);
 
 	while (t->slots[i])
-		i = (i + 1) & t->mask;
+		i = after(i, t->size);
 	t->slots[i] = index + 1;
 }
 
 static bool grow_files(struct scan_tables *t)
 {
-	uint32_t cap = t->file_cap * 2;
+	uint32_t cap = double_up_to(t->file_cap, t->file_max);
 	struct index_table index;
 	struct file_entry *files;
 
-	if (cap > t->file_max || index_init(&index, 2 * cap))
+	if (cap == t->file_cap || index_init(&index, cap))
 		return false;
 	files = realloc(t->files, cap * sizeof(*files));
 	if (!files) {
@@ -93,20 +105,20 @@ static bool grow_files(struct scan_tables *t)
 	return true;
 }
 
-uint32_t tables_file(struct scan_tables *t, uint64_t mapping, uint64_t pfn, bool *ret_new)
+uint32_t tables_file(struct scan_tables *t, uint64_t mapping, bool *ret_new)
 {
-	uint32_t i = (uint32_t)hash64(mapping) & t->file_index.mask, n;
+	uint32_t i = slot_of(mapping, t->file_index.size), n;
 
 	*ret_new = false;
 	while ((n = t->file_index.slots[i])) {
 		if (t->files[n - 1].mapping == mapping)
 			return n - 1;
-		i = (i + 1) & t->file_index.mask;
+		i = after(i, t->file_index.size);
 	}
 	if (t->file_count == t->file_cap && !grow_files(t))
 		return TABLE_NONE;
 	n = t->file_count++;
-	t->files[n] = (struct file_entry){.mapping = mapping, .pfn = pfn};
+	t->files[n] = (struct file_entry){.mapping = mapping};
 	index_put(&t->file_index, mapping, n);
 	*ret_new = true;
 	return n;
@@ -114,11 +126,11 @@ uint32_t tables_file(struct scan_tables *t, uint64_t mapping, uint64_t pfn, bool
 
 static bool grow_cgroups(struct scan_tables *t)
 {
-	uint32_t cap = t->cgroup_cap * 2;
+	uint32_t cap = double_up_to(t->cgroup_cap, t->cgroup_max);
 	struct index_table index;
 	uint64_t *cgroups;
 
-	if (cap > t->cgroup_max || index_init(&index, 2 * cap))
+	if (cap == t->cgroup_cap || index_init(&index, cap))
 		return false;
 	cgroups = realloc(t->cgroups, cap * sizeof(*cgroups));
 	if (!cgroups) {
@@ -136,12 +148,12 @@ static bool grow_cgroups(struct scan_tables *t)
 
 uint32_t tables_cgroup(struct scan_tables *t, uint64_t memcg)
 {
-	uint32_t i = (uint32_t)hash64(memcg) & t->cgroup_index.mask, n;
+	uint32_t i = slot_of(memcg, t->cgroup_index.size), n;
 
 	while ((n = t->cgroup_index.slots[i])) {
 		if (t->cgroups[n - 1] == memcg)
 			return n - 1;
-		i = (i + 1) & t->cgroup_index.mask;
+		i = after(i, t->cgroup_index.size);
 	}
 	if (t->cgroup_count == t->cgroup_cap && !grow_cgroups(t))
 		return TABLE_NONE;
@@ -151,32 +163,32 @@ uint32_t tables_cgroup(struct scan_tables *t, uint64_t memcg)
 	return n;
 }
 
-static struct sample_entry *sample_slot(struct sample_entry *samples, uint32_t mask, uint64_t key)
+static struct sample_entry *sample_slot(struct sample_entry *samples, uint32_t size, uint64_t key)
 {
-	uint32_t i = (uint32_t)hash64(key) & mask;
+	uint32_t i = slot_of(key, size);
 
 	while (samples[i].key != key && samples[i].key)
-		i = (i + 1) & mask;
+		i = after(i, size);
 	return &samples[i];
 }
 
 static bool grow_samples(struct scan_tables *t)
 {
-	uint32_t mask = t->sample_mask * 2 + 1;
+	uint32_t size = double_up_to(t->sample_size, t->sample_max);
 	struct sample_entry *samples;
 
-	if (mask >= t->sample_max)
+	if (size == t->sample_size)
 		return false;
-	samples = calloc((size_t)mask + 1, sizeof(*samples));
+	samples = calloc(size, sizeof(*samples));
 	if (!samples)
 		return false;
-	for (uint32_t i = 0; i <= t->sample_mask; i++) {
+	for (uint32_t i = 0; i < t->sample_size; i++) {
 		if (t->samples[i].key)
-			*sample_slot(samples, mask, t->samples[i].key) = t->samples[i];
+			*sample_slot(samples, size, t->samples[i].key) = t->samples[i];
 	}
 	free(t->samples);
 	t->samples = samples;
-	t->sample_mask = mask;
+	t->sample_size = size;
 	return true;
 }
 
@@ -189,20 +201,20 @@ uint64_t *tables_sample(struct scan_tables *t, uint32_t file, uint32_t cgroup, u
 	uint64_t cg = cgroup == TABLE_NONE ? 0 : (uint64_t)cgroup + 1;
 	uint64_t key =
 		(file == TABLE_NONE ? KEY_DROPPED : ((uint64_t)file + 1) << 32) | cg << 8 | state;
-	struct sample_entry *s = sample_slot(t->samples, t->sample_mask, key);
+	struct sample_entry *s = sample_slot(t->samples, t->sample_size, key);
 
 	if (s->key)
 		return &s->pages;
-	if (t->sample_count * 4ULL >= (t->sample_mask + 1) * 3ULL && grow_samples(t))
-		s = sample_slot(t->samples, t->sample_mask, key);
+	if (t->sample_count * 4ULL >= t->sample_size * 3ULL && grow_samples(t))
+		s = sample_slot(t->samples, t->sample_size, key);
 	/* The last eighth is kept free, so that dropped files always find a counter. */
-	if (t->sample_count >= t->sample_mask - t->sample_mask / 8) {
+	if (t->sample_count >= t->sample_size - t->sample_size / 8) {
 		if (file != TABLE_NONE) {
 			tables_file_dropped(t, t->files[file].mapping);
 			return tables_sample(t, TABLE_NONE, cgroup, state);
 		}
-		if (t->sample_count + 2 > t->sample_mask) /* the reserve is used up as well */
-			s = sample_slot(t->samples, t->sample_mask, key = KEY_DROPPED);
+		if (t->sample_count + 3 > t->sample_size) /* the reserve is used up as well */
+			s = sample_slot(t->samples, t->sample_size, key = KEY_DROPPED);
 	}
 	if (!s->key) {
 		s->key = key;

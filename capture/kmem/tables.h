@@ -21,7 +21,6 @@ enum file_status {
 
 struct file_entry {
 	uint64_t mapping;
-	uint64_t pfn;	   /* a page that belonged to it */
 	uint32_t identity; /* hash of super block, inode number and generation, when checked */
 	uint8_t status;
 };
@@ -29,7 +28,7 @@ struct file_entry {
 /* Open addressing from a 64-bit key to an index; 0 is no key. */
 struct index_table {
 	uint32_t *slots; /* index + 1, 0: empty */
-	uint32_t mask;
+	uint32_t size;
 };
 
 struct sample_entry {
@@ -47,7 +46,7 @@ struct scan_tables {
 	struct index_table cgroup_index;
 
 	struct sample_entry *samples; /* open addressing; pages 0: empty */
-	uint32_t sample_count, sample_mask, sample_max;
+	uint32_t sample_count, sample_size, sample_max;
 
 	uint64_t *dropped_bits; /* which hashes of dropped mappings were seen; lazily allocated */
 	uint64_t files_dropped; /* at least this many inodes did not fit */
@@ -61,7 +60,7 @@ int tables_init(struct scan_tables *t, size_t memory);
 void tables_deinit(struct scan_tables *t);
 
 /* Index of the file, added as FILE_PENDING when new (*ret_new).  TABLE_NONE when full. */
-uint32_t tables_file(struct scan_tables *t, uint64_t mapping, uint64_t pfn, bool *ret_new);
+uint32_t tables_file(struct scan_tables *t, uint64_t mapping, bool *ret_new);
 /* Index of the cgroup; TABLE_NONE when full. */
 uint32_t tables_cgroup(struct scan_tables *t, uint64_t memcg);
 /* The counter of that key, created when new.  When the table is full: that of the dropped file. */
