@@ -6,6 +6,7 @@
  * its i_data is the mapping it was reached by, when super block, number and generation are those
  * of the moment its first page was seen, and when that still holds after the path has been read.
  */
+#include "names.h"
 #include "scan_internal.h"
 
 #include <errno.h>
@@ -21,27 +22,10 @@
 
 #define MAX_DEPTH 256  /* of a path; more is a torn chain */
 #define MAX_ALIASES 64 /* hard links looked at */
-#define MAX_NAME 255
-#define PATH_ROOM (16u << 10) /* bytes of one path */
 /* Naming goes on that long after the run was told to end. */
 #define MOST_AFTER_STOP_NS (500 * NSEC_PER_MSEC)
 #define BATCH 256u
 #define PATHS (128u << 10) /* bytes of the paths of one batch */
-
-struct sb_info {
-	uint64_t addr;
-	uint32_t dev;
-	uint64_t flags, magic, root;
-	char fstype[32], id[32];
-};
-#define SB_SLOTS 64u
-
-struct name_info { /* a dentry, as far as a path needs it */
-	uint64_t addr, parent;
-	uint8_t len;
-	char name[MAX_NAME];
-};
-#define NAME_SLOTS 1024u
 
 struct row {
 	struct scan_file f;
@@ -55,8 +39,7 @@ struct resolver {
 	struct scan *s;
 	const struct kmem_layout *l;
 	uint32_t span; /* bytes of an inode that are looked at */
-	struct sb_info *sbs;
-	struct name_info *names;
+	struct namer names;
 	struct row *rows;
 	char *paths;
 	size_t paths_len, row_count;
@@ -151,155 +134,7 @@ int scan_check_pending(struct scan *s)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ super blocks and names */
-
-/* A NUL-terminated string of the kernel, up to cap-1 bytes; what cannot be read ends it. */
-static void read_string(struct scan *s, uint64_t addr, char *out, size_t cap)
-{
-	size_t len = 0;
-
-	while (len + 1 < cap) {
-		/* Never across a 64-byte line: the next one may not be there. */
-		size_t n = 64 - (addr + len) % 64;
-
-		if (n > cap - 1 - len)
-			n = cap - 1 - len;
-		if (kmem_read(s->source, addr + len, out + len, n) < 0)
-			break;
-		if (memchr(out + len, '\0', n))
-			return;
-		len += n;
-	}
-	out[len] = '\0';
-}
-
-static const struct sb_info *super_block(struct resolver *p, uint64_t addr)
-{
-	const struct kmem_layout *l = p->l;
-	struct sb_info *sb = &p->sbs[(addr >> 6) % SB_SLOTS];
-	unsigned char image[KMEM_ITEM_MAX];
-	uint32_t span = l->sb.size < sizeof(image) ? l->sb.size : sizeof(image);
-	uint64_t name;
-
-	if (sb->addr == addr && addr)
-		return sb;
-	if (end_of(l->sb.id) > span || kmem_read(p->s->source, addr, image, span) < 0)
-		return NULL;
-	*sb = (struct sb_info){.addr = addr};
-	sb->dev = (uint32_t)field_get(image, l->sb.dev);
-	sb->flags = field_get(image, l->sb.flags);
-	sb->magic = field_get(image, l->sb.magic);
-	sb->root = field_get(image, l->sb.root);
-	memcpy(sb->id, image + l->sb.id.offset,
-	       l->sb.id.size < sizeof(sb->id) ? l->sb.id.size : sizeof(sb->id));
-	sb->id[sizeof(sb->id) - 1] = '\0';
-	if (kmem_read(p->s->source, field_get(image, l->sb.type) + l->fs_type_name.offset, &name,
-		      sizeof(name)) == 0)
-		read_string(p->s, name, sb->fstype, sizeof(sb->fstype));
-	return sb;
-}
-
-/* What a path needs of the dentry whose bytes are image; false when it makes no sense. */
-static bool parse_dentry(struct resolver *p, uint64_t addr, const unsigned char *image,
-			 struct name_info *ret)
-{
-	const struct kmem_layout *l = p->l;
-	uint64_t len = field_get(image, l->dentry.name_len);
-	uint64_t name = field_get(image, l->dentry.name);
-
-	if (len > MAX_NAME)
-		return false;
-	ret->addr = addr;
-	ret->parent = field_get(image, l->dentry.parent);
-	ret->len = (uint8_t)len;
-	if (name >= addr && name + len <= addr + l->dentry.size)
-		memcpy(ret->name, image + (name - addr), len);
-	else if (len && kmem_read(p->s->source, name, ret->name, len) < 0)
-		return false;
-	return ret->parent && !memchr(ret->name, '\0', len);
-}
-
-static const struct name_info *cached_name(struct resolver *p, uint64_t addr)
-{
-	struct name_info *n = &p->names[(addr >> 6) % NAME_SLOTS];
-	unsigned char image[512];
-
-	if (n->addr == addr && addr)
-		return n;
-	n->addr = 0;
-	if (p->l->dentry.size > sizeof(image) ||
-	    kmem_read(p->s->source, addr, image, p->l->dentry.size) < 0)
-		return NULL;
-	if (!parse_dentry(p, addr, image, n)) {
-		n->addr = 0;
-		return NULL;
-	}
-	return n;
-}
-
-/* Write "/a/b/c" so that it ends at end; returns its length.  *ret_whole: the root was reached. */
-static size_t climb(struct resolver *p, const struct name_info *n, char *end, bool *ret_whole)
-{
-	size_t len = 0;
-
-	*ret_whole = false;
-	for (int depth = 0; depth < MAX_DEPTH; depth++) {
-		if (n->parent == n->addr) {
-			*ret_whole = true;
-			if (len == 0) {
-				end[-1] = '/';
-				len = 1;
-			}
-			return len;
-		}
-		if (len + n->len + 1u > PATH_ROOM || n->len == 0 || memchr(n->name, '/', n->len))
-			return len;
-		len += n->len;
-		memcpy(end - len, n->name, n->len);
-		end[-(ptrdiff_t)++len] = '/';
-		n = cached_name(p, n->parent);
-		if (!n)
-			return len;
-	}
-	return len;
-}
-
 /* ------------------------------------------------------------------ one file */
-
-/* The best alias: one that is hashed, else the first.  image is the first; -ENOENT: none. */
-static int choose_alias(struct resolver *p, uint64_t inode, uint64_t addr, unsigned char *image,
-			bool *ret_hashed, struct name_info *ret)
-{
-	const struct kmem_layout *l = p->l;
-	unsigned char other[512];
-	const unsigned char *at = image;
-	bool any = false;
-
-	if (l->dentry.size > sizeof(other))
-		return -ENOENT;
-	for (int i = 0; addr && i < MAX_ALIASES; i++) {
-		struct name_info n;
-		bool hashed;
-		uint64_t next;
-
-		if (field_get(at, l->dentry.inode) != inode)
-			break; /* torn, or on its way out */
-		hashed = field_get(at, l->dentry.hash_pprev) != 0;
-		if ((hashed || !any) && parse_dentry(p, addr, at, &n)) {
-			*ret = n;
-			*ret_hashed = hashed;
-			any = true;
-			if (hashed)
-				break;
-		}
-		next = field_get(at, l->dentry.alias_next);
-		addr = next ? next - l->dentry.alias_next.offset : 0;
-		if (!addr || kmem_read(p->s->source, addr, other, l->dentry.size) < 0)
-			break;
-		at = other;
-	}
-	return any ? 0 : -ENOENT;
-}
 
 static void put_label(struct resolver *p, struct row *row, const struct name_info *n)
 {
@@ -311,7 +146,7 @@ static void put_path(struct resolver *p, struct row *row, const struct name_info
 {
 	char path[PATH_ROOM];
 	bool whole;
-	size_t len = climb(p, n, path + sizeof(path), &whole);
+	size_t len = names_climb(&p->names, n, path + sizeof(path), &whole);
 
 	memcpy(p->paths + row->path, path + sizeof(path) - len, len);
 	row->f.path_len = len;
@@ -335,7 +170,7 @@ static void name_file(struct resolver *p, struct row *row, const struct sb_info 
 {
 	struct name_info n;
 	bool hashed = false;
-	int r = choose_alias(p, inode, dentry, image, &hashed, &n);
+	int r = names_alias(&p->names, inode, dentry, image, &hashed, &n);
 
 	/* Unhashed is not deleted: what lives on a mount of the kernel's own was never hashed. */
 	if (sb->flags & SB_KERNMOUNT) {
@@ -374,7 +209,7 @@ static bool read_file_row(struct resolver *p, uint32_t index, uint64_t addr,
 
 	if (host_of(l, inode) != addr || scan_identity(l, inode) != entry->identity)
 		return false;
-	sb = super_block(p, field_get(inode, l->inode.sb));
+	sb = names_super_block(&p->names, field_get(inode, l->inode.sb));
 	if (!sb)
 		return false;
 	if ((uint32_t)sb->magic == HUGETLBFS_MAGIC) {
@@ -528,13 +363,14 @@ int scan_resolve_files(struct scan *s, const struct scan_sink *sink, struct err 
 	p->s = s;
 	p->l = s->l;
 	p->span = inode_span(s->l);
-	p->sbs = calloc(SB_SLOTS, sizeof(*p->sbs));
-	p->names = calloc(NAME_SLOTS, sizeof(*p->names));
+	p->names = (struct namer){.source = s->source, .l = s->l};
+	p->names.sbs = calloc(NAMER_SUPER_BLOCKS, sizeof(*p->names.sbs));
+	p->names.dentries = calloc(NAMER_DENTRIES, sizeof(*p->names.dentries));
 	p->rows = calloc(BATCH, sizeof(*p->rows));
 	p->paths = malloc(PATHS);
 	p->inodes = malloc((size_t)BATCH * p->span);
 	p->dentries = malloc((size_t)BATCH * s->l->dentry.size);
-	if (p->sbs && p->names && p->rows && p->paths && p->inodes && p->dentries)
+	if (p->names.sbs && p->names.dentries && p->rows && p->paths && p->inodes && p->dentries)
 		r = p->span > KMEM_ITEM_MAX || s->l->dentry.size > 512 ? -ENOTSUP : 0;
 	while (r == 0 && at < s->tables.file_count) {
 		if (out_of_time(s, &stopped)) {
@@ -545,8 +381,8 @@ int scan_resolve_files(struct scan *s, const struct scan_sink *sink, struct err 
 		if (r == 0)
 			r = emit_rows(p, sink);
 	}
-	free(p->sbs);
-	free(p->names);
+	free(p->names.sbs);
+	free(p->names.dentries);
 	free(p->rows);
 	free(p->paths);
 	free(p->inodes);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by scan.c (pages), resolve.c (names) and cgroups.c. */
+/* Shared by scan.c, pages.c, files.c, names.c and cgroups.c. */
 #pragma once
 
 #include "scan.h"
@@ -37,6 +37,10 @@ struct scan {
 };
 #define SCAN_PENDING 512u
 #define SCAN_ITEMS KMEM_READ_MAX
+
+/* Read the pages into the tables (pages.c).  random: the state of the generator. */
+int scan_all(struct scan *s, uint64_t *random);
+int scan_sampled(struct scan *s, uint64_t *random);
 
 /* The part of struct inode that tells whether a mapping is one, and whose. */
 uint32_t scan_identity(const struct kmem_layout *l, const void *inode);

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Visiting the struct pages, all of them or one of each stratum, and counting what they are. */
+#include "scan_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../base/clock.h"
+
+/* splitmix64: good enough to pick pages, and the seed in the archive repeats it. */
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
+	return z ^ z >> 31;
+}
+
+static uint64_t gcd(uint64_t a, uint64_t b)
+{
+	while (b) {
+		uint64_t t = a % b;
+
+		a = b;
+		b = t;
+	}
+	return a;
+}
+
+/* A walk through 0 … n−1 that visits each once, starting anywhere, in strides of about 0.618 n:
+ * at any moment what was visited is spread evenly, and each is equally likely to be in it. */
+struct walk {
+	uint64_t n, at, step, left;
+};
+
+static void walk_init(struct walk *w, uint64_t n, uint64_t *random)
+{
+	w->n = w->left = n;
+	w->at = n ? next_random(random) % n : 0;
+	w->step = n > 2 ? (uint64_t)((double)n * 0.6180339887498949) : 1;
+	while (n > 2 && gcd(w->step, n) != 1)
+		w->step++;
+}
+
+static bool walk_next(struct walk *w, uint64_t *ret)
+{
+	if (!w->left)
+		return false;
+	*ret = w->at;
+	w->at = (w->at + w->step) % w->n;
+	w->left--;
+	return true;
+}
+
+static bool out_of_budget(const struct scan *s)
+{
+	if (s->config.deadline_ns && clock_ns(CLOCK_MONOTONIC) >= s->config.deadline_ns)
+		return true;
+	if (s->config.cpu_ns && scan_thread_cpu() - s->cpu_start >= s->config.cpu_ns)
+		return true;
+	return s->config.stop && s->config.stop(s->config.stop_ctx);
+}
+
+/* ------------------------------------------------------------------ one page */
+
+static uint32_t cgroup_of(struct scan *s, const unsigned char *page)
+{
+	uint64_t data;
+
+	if (!field_present(s->l->page.memcg_data))
+		return TABLE_NONE;
+	data = page_word(page, s->l->page.memcg_data);
+	if (!data)
+		return TABLE_NONE;
+	if (data != s->last_memcg) {
+		/* Flag bits: 0 a vector of objects, 1 an obj_cgroup; cgroups.c tells by looking. */
+		if (data & 1 || !plausible_object(data & ~7ULL))
+			return TABLE_NONE;
+		s->last_memcg = data;
+		s->last_cgroup = tables_cgroup(&s->tables, data);
+	}
+	return s->last_cgroup;
+}
+
+static int file_of(struct scan *s, uint64_t mapping, uint32_t *ret)
+{
+	bool new;
+	uint32_t file;
+
+	if (mapping == s->last_mapping) {
+		*ret = s->last_file;
+		return 0;
+	}
+	file = tables_file(&s->tables, mapping, &new);
+	if (file == TABLE_NONE) {
+		/* No room to remember it: it has to be checked at once, or garbage would count. */
+		struct kmem_field host = s->l->mapping.host;
+		uint64_t inode;
+
+		if (kmem_read(s->source, mapping + host.offset, &inode, sizeof(inode)) < 0 ||
+		    inode != mapping - s->l->inode.data.offset)
+			return -ENOENT;
+		tables_file_dropped(&s->tables, mapping);
+	} else if (new) {
+		s->pending[s->pending_count++] = file;
+	}
+	s->last_mapping = mapping;
+	s->last_file = file;
+	*ret = file;
+	return 0;
+}
+
+static void count_sample(struct scan *s, uint32_t file, uint32_t cgroup, unsigned state)
+{
+	uint64_t key = (uint64_t)file << 32 | (uint64_t)(cgroup & 0xffffff) << 8 | state;
+
+	if (key != s->last_key || !s->last_count) {
+		s->last_key = key;
+		s->last_count = tables_sample(&s->tables, file, cgroup, state);
+	}
+	++*s->last_count;
+}
+
+/* What a page that is not a tail is, into *h. */
+static void look_at_head(struct scan *s, const unsigned char *page, const unsigned char *next,
+			 uint64_t addr, struct scan_head *h)
+{
+	uint64_t mapping;
+
+	h->addr = addr;
+	h->kind = page_classify(s->l, page, next, &mapping);
+	if (h->kind != KIND_MAPPED)
+		return;
+	if (file_of(s, mapping, &h->file) < 0) {
+		h->kind = KIND_OTHER;
+		return;
+	}
+	h->cgroup = cgroup_of(s, page);
+	h->bits = page_state_bits(s->l, page, next);
+}
+
+static void count_page(struct scan *s, const struct scan_head *h, unsigned tail)
+{
+	if (h->kind != KIND_MAPPED)
+		s->result.kinds[h->kind]++;
+	else
+		count_sample(s, h->file, h->cgroup, h->bits | tail);
+	s->result.pages_read++;
+}
+
+static bool is_page_addr(const struct scan *s, uint64_t addr)
+{
+	uint64_t offset = addr - s->source->vmemmap_base;
+
+	return offset % s->source->page_struct_size == 0 &&
+	       offset / s->source->page_struct_size < 1ULL << 52;
+}
+
+/* Read a head that is not at hand, with its second page where that can be read. */
+static void fetch_head(struct scan *s, uint64_t addr, struct scan_head *h)
+{
+	size_t size = s->source->page_struct_size;
+	unsigned char two[2 * 256];
+	const unsigned char *next = two + size;
+
+	h->addr = addr;
+	h->kind = KIND_UNKNOWN;
+	if (!is_page_addr(s, addr) || 2 * size > sizeof(two))
+		return;
+	if (kmem_read(s->source, addr, two, 2 * size) < 0) {
+		next = NULL;
+		if (kmem_read(s->source, addr, two, size) < 0)
+			return;
+	}
+	if (page_head(s->l, two, addr)) /* not a head any more */
+		return;
+	look_at_head(s, two, next, addr, h);
+}
+
+static int check_if_many(struct scan *s)
+{
+	return s->pending_count >= SCAN_PENDING ? scan_check_pending(s) : 0;
+}
+
+/* ------------------------------------------------------------------ all pages */
+
+/* bytes: the struct pages from pfn on, in the source's memory.  What is read for a single page on
+ * the way (kmem_read) leaves them as they are. */
+static void scan_chunk(struct scan *s, const unsigned char *bytes, uint64_t pfn, size_t n)
+{
+	size_t size = s->source->page_struct_size;
+	uint64_t addr = kmem_page_addr(s->source, pfn);
+
+	for (size_t i = 0; i < n; i++, addr += size) {
+		const unsigned char *page = bytes + i * size;
+		const unsigned char *next = i + 1 < n ? page + size : NULL;
+		uint64_t head = page_head(s->l, page, addr);
+
+		if (!head) {
+			/* What says whether a large folio is mapped stands in its second page. */
+			if (i + 1 == n && page_word(page, s->l->page.flags) & s->l->flags.head)
+				fetch_head(s, addr, &s->head);
+			else
+				look_at_head(s, page, next, addr, &s->head);
+			count_page(s, &s->head, 0);
+			continue;
+		}
+		if (head != s->head.addr)
+			fetch_head(s, head, &s->head);
+		count_page(s, &s->head, STATE_TAIL);
+	}
+}
+
+static int scan_span(struct scan *s, uint64_t pfn, size_t n)
+{
+	size_t size = s->source->page_struct_size, smallest = 4096 / size;
+	const void *view;
+	int r;
+
+	r = kmem_view(s->source, kmem_page_addr(s->source, pfn), n * size, &view);
+	if (r == 0) {
+		scan_chunk(s, view, pfn, n);
+		return 0;
+	}
+	if (r != -EFAULT)
+		return r;
+	if (n <= smallest) {
+		s->result.holes += n;
+		return 0;
+	}
+	r = scan_span(s, pfn, n / 2);
+	return r < 0 ? r : scan_span(s, pfn + n / 2, n - n / 2);
+}
+
+int scan_all(struct scan *s, uint64_t *random)
+{
+	const struct kmem_range *ranges = s->source->ranges;
+	/* A chunk brings at most that many files to check. */
+	size_t chunk = SCAN_ITEMS / s->source->page_struct_size, chunks = 0;
+	struct walk walk;
+	uint64_t at;
+
+	for (size_t i = 0; i < s->source->range_count; i++)
+		chunks += (ranges[i].end_pfn - ranges[i].start_pfn + chunk - 1) / chunk;
+	walk_init(&walk, chunks, random);
+	while (walk_next(&walk, &at)) {
+		uint64_t start, n;
+		size_t i = 0;
+		int r;
+
+		if (out_of_budget(s))
+			return scan_check_pending(s);
+		for (;; i++) {
+			uint64_t here =
+				(ranges[i].end_pfn - ranges[i].start_pfn + chunk - 1) / chunk;
+
+			if (at < here)
+				break;
+			at -= here;
+		}
+		start = ranges[i].start_pfn + at * chunk;
+		n = ranges[i].end_pfn - start;
+		if (n > chunk)
+			n = chunk;
+		r = scan_span(s, start, n);
+		if (r == 0)
+			r = check_if_many(s);
+		if (r < 0)
+			return r;
+		s->result.strata_done += n;
+	}
+	s->result.finished = true;
+	return scan_check_pending(s);
+}
+
+/* ------------------------------------------------------------------ one of each stratum */
+
+#define BATCH_STRATA 65536u
+
+struct sampler {
+	struct scan *s;
+	uint64_t *head; /* of the pages whose head has to be fetched */
+	unsigned char *tail;
+	size_t heads;
+	size_t n; /* addresses in s->addrs */
+};
+
+static int sample_heads(struct sampler *p)
+{
+	struct scan *s = p->s;
+	size_t size = s->source->page_struct_size, faults, max = KMEM_READ_MAX / (2 * size);
+	const void *view;
+
+	if (max > KMEM_GATHER_MAX)
+		max = KMEM_GATHER_MAX;
+	for (size_t i = 0; i < p->heads;) {
+		size_t n = p->heads - i < max ? p->heads - i : max;
+		int r = s->source->ops->gather(s->source, p->head + i, n, 2 * size, s->items, &view,
+					       &faults);
+
+		if (r < 0)
+			return r;
+		for (size_t k = 0; k < n; k++, i++) {
+			const unsigned char *page = (const unsigned char *)view + k * 2 * size;
+
+			if (page_head(s->l, page, p->head[i]))
+				s->head.kind = KIND_UNKNOWN; /* not a head any more */
+			else
+				look_at_head(s, page, page + size, p->head[i], &s->head);
+			count_page(s, &s->head, p->tail[i]);
+		}
+	}
+	p->heads = 0;
+	return 0;
+}
+
+static bool is_empty(const unsigned char *page, size_t size)
+{
+	return page[0] == 0 && !memcmp(page, page + 1, size - 1);
+}
+
+static int sample_flush(struct sampler *p)
+{
+	struct scan *s = p->s;
+	size_t size = s->source->page_struct_size, faults;
+	const void *view;
+	int r;
+
+	r = s->source->ops->gather(s->source, s->addrs, p->n, size, s->items, &view, &faults);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < p->n; i++) {
+		const unsigned char *page = (const unsigned char *)view + i * size;
+		uint64_t addr = s->addrs[i], head = page_head(s->l, page, addr);
+
+		if (faults && is_empty(page, size)) {
+			s->result.holes++;
+			continue;
+		}
+		/* Large: what says whether it is mapped or hugetlb stands in the second page. */
+		if (head || page_word(page, s->l->page.flags) & s->l->flags.head) {
+			if (head && !is_page_addr(s, head)) {
+				s->head.kind = KIND_UNKNOWN;
+				count_page(s, &s->head, 0);
+				continue;
+			}
+			p->head[p->heads] = head ? head : addr;
+			p->tail[p->heads++] = head ? STATE_TAIL : 0;
+			continue;
+		}
+		look_at_head(s, page, NULL, addr, &s->head);
+		count_page(s, &s->head, 0);
+	}
+	p->n = 0;
+	r = sample_heads(p);
+	return r < 0 ? r : check_if_many(s);
+}
+
+static int sample_batch(struct sampler *p, uint64_t first, uint64_t step, uint64_t *random)
+{
+	struct scan *s = p->s;
+	const struct kmem_range *range = s->source->ranges;
+	const struct kmem_range *end = range + s->source->range_count;
+	uint64_t before = 0; /* frames in the ranges before this one */
+	int r;
+
+	for (uint64_t stratum = first; stratum < s->result.strata_total; stratum += step) {
+		uint64_t index =
+			stratum * s->result.one_in +
+			(uint64_t)(((__uint128_t)next_random(random) * s->result.one_in) >> 64);
+
+		s->result.strata_done++;
+		if (index >= s->result.pages_total) /* the last stratum is short */
+			continue;
+		while (range < end && index - before >= range->end_pfn - range->start_pfn) {
+			before += range->end_pfn - range->start_pfn;
+			range++;
+		}
+		if (range == end)
+			break;
+		s->addrs[p->n++] = kmem_page_addr(s->source, range->start_pfn + index - before);
+		if (p->n == KMEM_GATHER_MAX) {
+			r = sample_flush(p);
+			if (r < 0)
+				return r;
+		}
+	}
+	r = sample_flush(p);
+	return r < 0 ? r : scan_check_pending(s);
+}
+
+int scan_sampled(struct scan *s, uint64_t *random)
+{
+	/* Each batch is every step-th stratum: odd, so as not to go along with the folios, and
+	 * large, so that neighbours share the processor's address translations. */
+	uint64_t step = s->result.strata_total / BATCH_STRATA | 1;
+	struct sampler p = {.s = s};
+	struct walk walk;
+	uint64_t first;
+	int r = 0;
+
+	p.head = malloc(KMEM_GATHER_MAX * sizeof(*p.head));
+	p.tail = malloc(KMEM_GATHER_MAX);
+	if (!p.head || !p.tail)
+		r = -ENOMEM;
+	if (s->source->ops->expect)
+		s->source->ops->expect(s->source, s->result.strata_total);
+	walk_init(&walk, step, random);
+	while (r == 0 && walk_next(&walk, &first)) {
+		if (out_of_budget(s))
+			break;
+		r = sample_batch(&p, first, step, random);
+		if (!walk.left)
+			s->result.finished = true;
+	}
+	free(p.head);
+	free(p.tail);
+	return r;
+}
