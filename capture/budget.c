@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,53 +26,6 @@
 #define STARVING_NS (30 * NSEC_PER_MSEC) /* at the lowest priority, in a tick */
 #define STARVED_NS (200 * NSEC_PER_MSEC) /* at the modest one */
 #define MEMORY_GRACE_NS (1000 * NSEC_PER_MSEC)
-
-/* linux/ioprio.h is newer than some of the C libraries we build with. */
-#define IOPRIO_WHO_PROCESS 1
-#define IOPRIO_CLASS_BE 2
-#define IOPRIO(class, level) ((class) << 13 | (level))
-
-static void be_first_to_die(void)
-{
-	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, "1000", 4) < 0) {
-		/* Nothing depends on it. */
-	}
-}
-
-static void no_core(void)
-{
-	const struct rlimit none = {0, 0};
-
-	setrlimit(RLIMIT_CORE, &none);
-}
-
-void budget_be_a_guest(void)
-{
-	no_core();
-	be_first_to_die();
-	/* Not the idle class: it gets nothing from a disk that is saturated. */
-	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO(IOPRIO_CLASS_BE, 7));
-}
-
-void budget_be_a_child(uint64_t memory_limit)
-{
-	const struct sched_param param = {0};
-
-	sched_setscheduler(0, SCHED_BATCH, &param);
-#ifndef __SANITIZE_ADDRESS__
-	/* A runaway is refused memory by the kernel before the next measurement sees it. */
-	if (memory_limit) {
-		const struct rlimit data = {2 * memory_limit + (32u << 20),
-					    2 * memory_limit + (32u << 20)};
-
-		setrlimit(RLIMIT_DATA, &data);
-	}
-#else
-	(void)memory_limit;
-#endif
-}
 
 /* ------------------------------------------------------------------ priority */
 

@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "child.h"
+#include "child/child.h"
 #include "options.h"
 
 struct budget {
@@ -45,8 +45,3 @@ void budget_release(struct budget *b, struct child *children, size_t n, uint64_t
 
 /* CPU seconds of this process and of all children that were reaped. */
 double budget_cpu_s(void);
-
-/* This process and its children to come: first to die, last to read the disk, no core dump. */
-void budget_be_a_guest(void);
-/* A collector's child, on top of that.  memory_limit: a backstop only. */
-void budget_be_a_child(uint64_t memory_limit);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
-#include "ask.h"
+#include "child/ask.h"
 #include "collect.h"
 #include "head.h"
 #include "ladder.h"

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "budget.h"
 #include "bundle/manifest.h"
-#include "child.h"
+#include "child/child.h"
 #include "plan.h"
 #include "preflight.h"
 #include "redact.h"

@@ -21,6 +21,7 @@
 #include "base/clock.h"
 #include "budget.h"
 #include "bundle/writer.h"
+#include "child/guest.h"
 #include "name.h"
 #include "run.h"
 #include "signals.h"
@@ -242,7 +243,7 @@ int window_run_table(const struct capture_options *o, const struct sysroot *root
 	r->target.dir_fd = -1;
 	r->begun_ns = clock_ns(CLOCK_MONOTONIC);
 	umask(077);
-	budget_be_a_guest();
+	guest_enter();
 	say_init(&r->say, o);
 	r->signal_fd = signals_install();
 	int code = run(r, table);

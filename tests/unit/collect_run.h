@@ -25,8 +25,8 @@
 #include "../../capture/base/clock.h"
 #include "../../capture/bundle/reader.h"
 #include "../../capture/collect.h"
-#include "../../capture/emit.h"
-#include "../../capture/frame.h"
+#include "../../capture/child/emit.h"
+#include "../../capture/child/frame.h"
 #include "../../capture/redact.h"
 
 /* ------------------------------------------------------------------ the tree */

@@ -19,8 +19,8 @@
 
 #include "capture/base/clock.h"
 #include "capture/bundle/reader.h"
-#include "capture/emit.h"
-#include "capture/frame.h"
+#include "capture/child/emit.h"
+#include "capture/child/frame.h"
 
 #define MAX_FRAMES 64
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The vm lane: tests/vm/run.sh [KERNEL...], KERNEL one of 5.10 6.1 6.12 newest (default 6.1).
+# The vm lane: tests/vm/run.sh [KERNEL...], KERNEL one of 5.10 6.1 6.12 newest (default: all).
 # Boots Debian's own kernels under QEMU and compares what the capture tool finds through /proc/kcore
 # and through BPF with the guest's own truth.  Kernels are cached under ~/.cache/ossnap-vm.
 # VM_KEEP=DIR keeps what came out of the guests.
@@ -204,7 +204,7 @@ if ! ${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -static -o "$TMP/bin/t
 	fail "vm lane" "truth.c does not build"
 	exit 1
 fi
-[ $# -gt 0 ] || set -- 6.1
+[ $# -gt 0 ] || set -- 5.10 6.1 6.12 newest
 for kernel; do
 	one_kernel "$kernel"
 	[ "$kernel" != 6.1 ] || [ ! -d "$TMP/results-6.1" ] || locked_kernel 6.1

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/sysroot.h"
+#include "../base/sysroot.h"
 
 #define ASK_MAX 64
 

@@ -8,8 +8,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
-#include "budget.h"
+#include "../base/cleanup.h"
+#include "guest.h"
 #include "child_main.h"
 #include "emit.h"
 
@@ -58,7 +58,7 @@ _Noreturn void child_run(const struct collector *collector, const struct collect
 
 	int *keep[] = {&out_fd, &stop_fd, &root.root_fd, &root.proc_fd, &root.sys_fd};
 	child_detach(parent, keep, ARRAY_SIZE(keep));
-	budget_be_a_child(c.memory_limit);
+	guest_child(c.memory_limit);
 
 	c.root = &root;
 	c.stop_fd = stop_fd;

@@ -2,7 +2,7 @@
 /* What a forked process does before and while it works for us. */
 #pragma once
 
-#include "collect.h"
+#include "../collect.h"
 
 /*
  * Leave behind what belongs to the parent: signals, descriptors (0, 1 and 2 become useless, all

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "collect.h"
+#include "../collect.h"
 #include "frame.h"
 
 enum child_phase {

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+#include "../base/clock.h"
 #include "child.h"
 #include "child_main.h"
 

@@ -2,7 +2,7 @@
 /* The child's end of the pipe, for those who make one: child.c, and tests of collectors. */
 #pragma once
 
-#include "collect.h"
+#include "../collect.h"
 
 /* fd is borrowed.  NULL when out of memory. */
 struct emit *emit_create(int fd);

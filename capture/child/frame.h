@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bundle/format.h"
+#include "../bundle/format.h"
 
 #define FRAME_MAGIC 0x6e73736fu /* "ossn" */
 #define FRAME_NAME_MAX 199	/* as in struct bundle_member, without the NUL */

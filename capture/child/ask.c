@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 #include "ask.h"
-#include "base/cleanup.h"
-#include "base/clock.h"
-#include "base/units.h"
-#include "budget.h"
+#include "../base/cleanup.h"
+#include "../base/clock.h"
+#include "../base/units.h"
+#include "guest.h"
 #include "child_main.h"
 
 #define HURRY_NS (100 * NSEC_PER_MSEC) /* still given to the others when cancelled */
@@ -34,7 +34,7 @@ static _Noreturn void answer(const struct question *q, const struct sysroot *roo
 	char *ret = calloc(1, q->size);
 
 	child_detach(parent, keep, ARRAY_SIZE(keep));
-	budget_be_a_guest();
+	guest_enter();
 	if (!ret)
 		_exit(1);
 	q->answer(q->ctx, &r, ret);

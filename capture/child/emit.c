@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sbuf.h"
+#include "../base/sbuf.h"
 #include "emit.h"
 #include "emit_private.h"
 #include "frame.h"

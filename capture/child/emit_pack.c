@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
+#include "../base/clock.h"
 #include "emit.h"
 #include "emit_private.h"
 
