@@ -11,6 +11,14 @@ if [ "$size" -lt $((4 << 20)) ]; then ok "the executable is under 4 MiB ($size b
 equal "it needs no shared library and no interpreter" "" \
 	"$(readelf -ld "$CAPTURE" 2>/dev/null | grep -E 'NEEDED|INTERP')"
 
+# What each binary may name: the capture links no XML and no sandbox, the analyzer no BPF.
+equal "the capture holds nothing of libxml2, libseccomp or the report" "" \
+	"$(nm "$CAPTURE" | grep -E ' [TtDd] (xml[A-Z]|html[A-Z]|seccomp_|report_(html|json|text)$|model_create$)' | head -3)"
+equal "the analyzer needs no libbpf and no libelf" "" \
+	"$(readelf -d "$ANALYZE" | grep NEEDED | grep -E 'libbpf|libelf')"
+check "and what it needs is what README's table names" \
+	bash -c '! readelf -d "$0" | sed -n "s/.*NEEDED.*\[\(.*\)\]/\1/p" | grep -vE "^(libxml2|libz|libseccomp|libarchive|libzstd|libnettle|libyajl|libc|libm)\.so"' "$ANALYZE"
+
 # in ROOT COMMAND...: chroot with nothing but what is in ROOT, /proc and /sys.
 in_root() {
 	local root=$1
