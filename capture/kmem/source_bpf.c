@@ -354,8 +354,8 @@ int kmem_open_bpf(struct kmem_source **ret, const struct sysroot *root, const st
 	b->s.ops = &bpf_ops;
 	b->s.page_size = (size_t)sysconf(_SC_PAGESIZE);
 	b->s.page_struct_size = l->page.size;
-	b->s.ns_per_page = 8;
-	b->s.ns_per_sample = 60;
+	b->s.ns_per_page = 12;
+	b->s.ns_per_sample = 50;
 	r = load(b, e);
 	if (r == 0)
 		r = kmem_ranges_from_iomem(&b->s.ranges, &b->s.range_count, root, b->s.page_size,
