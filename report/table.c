@@ -96,12 +96,13 @@ static void text_cell(struct out *o, enum cell_kind kind, const struct cell *c)
 
 static void bar(struct out *o, double value, double max)
 {
-	double width = max > 0 && value > 0 ? value / max * 100 : 0;
+	double width = max > 0 && value > 0 ? fmin(100, value / max * 100) : 0;
 
+	/* Rounded here, as table.js does: printf and toFixed disagree on ties. */
 	out_fmt(o,
 		"<svg class=\"bar\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" "
 		"aria-hidden=\"true\"><rect width=\"%.1f\" height=\"4\"></rect></svg>",
-		width > 100 ? 100 : width);
+		floor(width * 10 + 0.5) / 10);
 }
 
 static uint64_t whole(double v)

@@ -54,7 +54,7 @@ function addBar(cell, value, max) {
 	svg.setAttribute("viewBox", "0 0 100 4");
 	svg.setAttribute("preserveAspectRatio", "none");
 	svg.setAttribute("aria-hidden", "true");
-	rect.setAttribute("width", width.toFixed(1));
+	rect.setAttribute("width", (Math.floor(width * 10 + 0.5) / 10).toFixed(1));
 	rect.setAttribute("height", "4");
 	svg.append(rect);
 	cell.append(svg);

@@ -104,7 +104,8 @@ check "and stays a link" test -L link.html
 "$ANALYZE" -q -o /dev/null a.tar.zst 2>/dev/null
 check "/dev/null stays a device" test -c /dev/null
 equal "no temporary file is left" "" "$(find . -name '*.html.??????')"
-timeout 20 "$ANALYZE" -q --json - a.tar.zst 2>err | head -c 100 >/dev/null
+# the reader is gone before the first byte: a small report would fit into the pipe
+(sleep 0.5; exec timeout 20 "$ANALYZE" -q --json - a.tar.zst 2>err) | true
 equal "a reader of --json - that goes away is an error, not a death" "2 1" "${PIPESTATUS[0]} $(grep -c 'Broken pipe' err)"
 if [ -e /dev/full ]; then
 	expect "a full disk is said" 2 "No space left" "$ANALYZE" -o full.html --json /dev/full a.tar.zst
