@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One look at a scope: how likely is the end, has it been likely for long enough, who goes. */
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "../base/clock.h"
+#include "guard.h"
+
+#define STATE_STEP 0.05
+#define STATE_EVERY_NS (100 * NSEC_PER_MSEC)
+#define BACKOFF_FIRST_NS NSEC_PER_SEC
+#define BACKOFF_MAX_NS (60 * NSEC_PER_SEC)
+#define DRY_RUN_NS (5 * NSEC_PER_SEC)
+
+static const struct policy *policy_of(const struct guard *g, const struct watched *w)
+{
+	return &guard_config(g)->policies[w->scope.policy];
+}
+
+static void tell_change(struct guard *g, struct watched *w, uint64_t now, const char *phase)
+{
+	if (fabs(w->probability - w->state_probability) < STATE_STEP ||
+	    now - w->state_ns < STATE_EVERY_NS)
+		return;
+	w->state_probability = w->probability;
+	w->state_ns = now;
+	record_state(g, w, phase);
+}
+
+/* What must come free: up to the target, and what is consumed while it comes. */
+static uint64_t bytes_needed(const struct guard *g, const struct watched *w,
+			     const struct profile *p)
+{
+	double total = (double)scope_total(&w->scope, &g->machine);
+	double need = (p->target - w->features.available) * total +
+		      scope_consumption(&w->scope, &g->machine) * 0.5;
+
+	/* The model may see the end come before memory is below the target. */
+	return need > 0.01 * total ? (uint64_t)need : (uint64_t)(0.01 * total);
+}
+
+struct group_kill {
+	struct guard *g;
+	struct watched *w;
+	const struct candidate *leader;
+	uint64_t now;
+	unsigned done;
+};
+
+static int one_of_group(void *ctx, pid_t pid)
+{
+	struct group_kill *k = ctx;
+	struct candidate v;
+	struct spared why;
+
+	if (pid == k->leader->pid)
+		return 0;
+	k->g->chooser.floor = 0; /* size does not matter, all else does */
+	if (consider(&k->g->chooser, pid, &v, &why) < 0 || v.pgrp != k->leader->pgrp)
+		return 0;
+	k->done += victim_begin(k->g, k->w, &v, k->now) == 0;
+	return k->done >= GUARD_VICTIMS / 2;
+}
+
+static unsigned kill_group(struct guard *g, struct watched *w, const struct candidate *leader,
+			   uint64_t now)
+{
+	struct group_kill k = {.g = g, .w = w, .leader = leader, .now = now};
+
+	each_pid(&g->chooser, &w->scope, one_of_group, &k);
+	return k.done;
+}
+
+static void nobody(struct guard *g, struct watched *w, uint64_t need, uint64_t now)
+{
+	record_no_victim(g, w, need);
+	w->backoff_ns = w->backoff_ns ? w->backoff_ns * 2 : BACKOFF_FIRST_NS;
+	if (w->backoff_ns > BACKOFF_MAX_NS)
+		w->backoff_ns = BACKOFF_MAX_NS;
+	w->cool_ns = now + w->backoff_ns;
+}
+
+static void batch(struct guard *g, struct watched *w, uint64_t now)
+{
+	const struct policy *policy = policy_of(g, w);
+	const struct profile *p = profile_of(policy->sensitivity);
+	uint64_t need = bytes_needed(g, w, p), sum = 0;
+	unsigned killed = 0;
+
+	victims_exclude(g);
+	choose(&g->chooser, guard_config(g), &w->scope, need, scope_total(&w->scope, &g->machine),
+	       &g->choice);
+	w->choice_ns = g->choice.took_ns;
+	if (g->choice.eligible_heap < need / 10 || g->choice.n == 0) {
+		nobody(g, w, need, now);
+		return;
+	}
+	w->backoff_ns = 0;
+	w->mark = scope_used(&w->scope, &g->machine);
+	if (g->choice.spared.pid && g->choice.spared.heap > g->choice.top[0].heap)
+		record_skip(g, w, &g->choice.spared);
+	for (unsigned i = 0; i < g->choice.n && killed < p->batch && sum < need; i++) {
+		const struct candidate *v = &g->choice.top[i];
+
+		if (victim_begin(g, w, v, now) < 0)
+			continue;
+		killed++;
+		sum += v->heap;
+		if (policy->group)
+			kill_group(g, w, v, now);
+	}
+	if (!killed)
+		nobody(g, w, need, now);
+	else if (guard_config(g)->dry_run)
+		w->cool_ns = now + DRY_RUN_NS;
+}
+
+void act_on(struct guard *g, struct watched *w, uint64_t now)
+{
+	const struct profile *p = profile_of(policy_of(g, w)->sensitivity);
+	double reaction = 0.01 + (double)w->choice_ns / NSEC_PER_SEC, hold;
+	struct features *f = &w->features;
+	bool floor;
+
+	scope_features(&w->scope, &g->machine, f);
+	/* What will be left when a kill takes effect, not what is left now. */
+	f->available -= scope_consumption(&w->scope, &g->machine) * reaction /
+			(double)scope_total(&w->scope, &g->machine);
+	if (f->available < 0)
+		f->available = 0;
+	w->probability = predict(f, p);
+	floor = at_the_floor(f);
+	if (w->probability < p->probability && !floor) {
+		w->over_ns = 0;
+		tell_change(g, w, now, w->probability > 0.05 ? "watch" : "calm");
+		if (w->probability < 0.05)
+			w->backoff_ns = 0;
+		return;
+	}
+	tell_change(g, w, now, w->in_flight ? "waiting" : "hold");
+	if (w->in_flight) {
+		/* Somebody was asked politely, and there is no time left for that. */
+		if (floor || f->tte_s < 0.2)
+			victims_hurry(g, w, now);
+		return;
+	}
+	if (!w->over_ns)
+		w->over_ns = now;
+	if (now < w->cool_ns && !(floor && !w->backoff_ns && !guard_config(g)->dry_run))
+		return;
+	hold = hold_needed(f, p, reaction);
+	if ((double)(now - w->over_ns) / NSEC_PER_SEC >= hold)
+		batch(g, w, now);
+}

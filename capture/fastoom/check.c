@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../base/clock.h"
+#include "../base/units.h"
+
+static void patterns(const struct config *c, const char *what, const uint8_t *list, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const char *text = pattern_text(&c->pool, list[i]);
+
+		printf("  %s %s\n", what, text);
+		if (strpbrk(text, "()"))
+			printf("    note: parentheses are ordinary characters here\n");
+		if (pattern_match(&c->pool, list[i], "", 0))
+			printf("    note: this matches every process\n");
+	}
+}
+
+static void explain(const struct config *c, const struct policy *p)
+{
+	const struct profile *s = profile_of(p->sensitivity);
+
+	printf("[%s]\n", p->name);
+	if (p->kind == SCOPE_NODE)
+		printf("  watches the whole machine\n");
+	else if (p->kind == SCOPE_CGROUP)
+		printf("  watches the memory cgroup %s\n", p->where);
+	else
+		printf("  watches the pods of namespace %s whose name matches %s\n", p->where,
+		       pattern_text(&c->pool, p->pod));
+	printf("  sensitivity %s: kills when the probability of running out stays at %.0f%% or "
+	       "more "
+	       "for %g s (longer while swap is free, at once when memory ends before that), "
+	       "%s, until %.0f%% are available; at most %u at once\n",
+	       sensitivity_name(p->sensitivity), s->probability * 100, s->hold_s,
+	       s->grace_s > 0 ? "first with SIGTERM" : "with SIGKILL", s->target * 100, s->batch);
+	if (p->group)
+		printf("  a victim's process group dies with it, within the scope\n");
+	if (p->spare_pid1)
+		printf("  the first process of a pod is spared\n");
+	patterns(c, "goes before others:", p->prefer, p->n_prefer);
+	patterns(c, "never dies:", p->avoid, p->n_avoid);
+}
+
+static void tell_spared(void *ctx, const struct spared *s)
+{
+	const struct config *c = ctx;
+	char size[16];
+
+	if (s->why == NOT_SMALL)
+		return;
+	printf("    never: %d %s (%s): %s%s%s\n", s->pid, s->comm, format_size(s->heap, size),
+	       why_not_text(s->why), s->why == NOT_AVOID ? ": " : "",
+	       s->why == NOT_AVOID ? pattern_text(&c->pool, (unsigned)s->pattern) : "");
+}
+
+static void show_scope(struct guard *g, struct watched *w)
+{
+	const struct config *c = guard_config(g);
+	const struct policy *p = &c->policies[w->scope.policy];
+	const struct profile *s = profile_of(p->sensitivity);
+	struct features f;
+	char a[16], b[16];
+	uint64_t total;
+
+	scope_read(&w->scope, &g->machine, clock_ns(CLOCK_MONOTONIC), true, g->scratch,
+		   sizeof(g->scratch));
+	scope_features(&w->scope, &g->machine, &f);
+	total = scope_total(&w->scope, &g->machine);
+	printf("  %s: %.1f%% of %s available%s, probability %.3f\n", w->scope.name,
+	       f.available * 100, format_size(total, a),
+	       w->scope.kind != SCOPE_NODE && w->scope.total == g->machine.total
+		       ? " (no limit of its own: the machine's)"
+		       : "",
+	       predict(&f, s));
+	g->chooser.listen = tell_spared;
+	g->chooser.listen_ctx = (void *)(uintptr_t)c;
+	choose(&g->chooser, c, &w->scope, (uint64_t)(s->target * (double)total), total, &g->choice);
+	g->chooser.listen = NULL;
+	for (unsigned i = 0; i < g->choice.n; i++) {
+		const struct candidate *v = &g->choice.top[i];
+
+		printf("    %u. %d %s: %s", i + 1, v->pid, v->comm, format_size(v->heap, b));
+		if (v->first)
+			printf(", oom_score_adj %d\n", v->adj);
+		else if (v->tier < p->n_prefer)
+			printf(", preferred by %s\n", pattern_text(&c->pool, p->prefer[v->tier]));
+		else
+			printf(", by size\n");
+	}
+	printf("    %llu processes seen, %llu could go (%s), %llu too small to help, in %.1f ms\n",
+	       (unsigned long long)g->choice.seen, (unsigned long long)g->choice.eligible,
+	       format_size(g->choice.eligible_heap, b),
+	       (unsigned long long)g->choice.not_counts[NOT_SMALL],
+	       (double)g->choice.took_ns / 1e6);
+}
+
+static void say(void *ctx, const char *text)
+{
+	printf("  %s\n", text);
+	++*(unsigned *)ctx;
+}
+
+int check_run(struct guard *g)
+{
+	const struct config *c = guard_config(g);
+	unsigned missing = 0;
+
+	printf("journal: %s%s\n", c->journal, c->dry_run ? " (dry run: nobody is signalled)" : "");
+	for (unsigned i = 0; i < c->n_policies; i++)
+		explain(c, &c->policies[i]);
+	printf("now:\n");
+	guard_watch(g, say, &missing);
+	pods_find(&g->pods, &g->root, &g->hierarchy, c);
+	for (unsigned i = 0; i < g->pods.n; i++) {
+		struct watched *w = &g->watched[GUARD_SCOPES - 1];
+		char name[140];
+
+		snprintf(name, sizeof(name), "pod:%s", g->pods.found[i].name);
+		if (scope_cgroup(&w->scope, g->pods.found[i].policy, SCOPE_POD, &g->hierarchy,
+				 g->pods.found[i].path, name, NULL) == 0) {
+			show_scope(g, w);
+			scope_close(&w->scope);
+		}
+	}
+	for (unsigned i = 0; i < GUARD_SCOPES; i++) {
+		if (g->watched[i].used)
+			show_scope(g, &g->watched[i]);
+	}
+	return missing ? -1 : 0;
+}
