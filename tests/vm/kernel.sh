@@ -21,19 +21,25 @@ mirror() {
 		sort -u | head -1
 }
 
-# private_apt SUITE COMMAND...: apt with the state of that suite only.
+# index_of SUITE ARCH: the suite's index for that architecture, as the functions below want it.
+index_of() { [ "$2" = arm64 ] && echo "$1-arm64" || echo "$1"; }
+
+# private_apt INDEX COMMAND...: apt with the state of that suite and architecture only.
 private_apt() {
-	local dir=$CACHE/apt-$1
+	local dir=$CACHE/apt-$1 arch=amd64
+	[[ $1 != *-arm64 ]] || arch=arm64
 	shift
 	"$1" -q -o "Dir::State=$dir/state" -o "Dir::State::status=$dir/status" -o "Dir::Cache=$dir/cache" \
 		-o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-		-o APT::Architecture=amd64 -o APT::Architectures=amd64 -o Acquire::Languages=none \
+		-o APT::Architecture=$arch -o APT::Architectures=$arch -o Acquire::Languages=none \
 		-o APT::Sandbox::User= -o Acquire::Retries=2 "${@:2}"
 }
 
-# update_suite SUITE: its index, at most a day old.
+# update_suite SUITE [ARCH]: its index, at most a day old.
 update_suite() {
-	local suite=$1 dir=$CACHE/apt-$1 main security
+	local suite=$1 index dir main security
+	index=$(index_of "$1" "${2:-amd64}")
+	dir=$CACHE/apt-$index
 	main=$(mirror Debian)
 	security=$(mirror Debian-Security)
 	if [ -z "$main" ]; then
@@ -48,10 +54,10 @@ update_suite() {
 			echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $security $suite-security main"
 	} >"$dir/sources.list"
 	[ -z "$(find "$dir/updated" -mmin -1440 2>/dev/null)" ] || return 0
-	if ! private_apt "$suite" apt-get update -o APT::Update::Error-Mode=any >"$dir/log" 2>&1; then
+	if ! private_apt "$index" apt-get update -o APT::Update::Error-Mode=any >"$dir/log" 2>&1; then
 		# A suite whose security index has gone is still a suite.
 		sed -i '2,$d' "$dir/sources.list"
-		private_apt "$suite" apt-get update -o APT::Update::Error-Mode=any >"$dir/log" 2>&1 || {
+		private_apt "$index" apt-get update -o APT::Update::Error-Mode=any >"$dir/log" 2>&1 || {
 			echo "apt-get update for $suite: $(grep -E '^[EW]:' "$dir/log" | head -1)"
 			return 1
 		}
@@ -59,12 +65,12 @@ update_suite() {
 	touch "$dir/updated"
 }
 
-# newest_package SUITE PATTERN: the highest version of what the pattern matches.
+# newest_package INDEX PATTERN: the highest version of what the pattern matches.
 newest_package() {
 	private_apt "$1" apt-cache pkgnames 2>/dev/null | grep -E "$2" | sort -V | tail -1
 }
 
-# fetch_deb SUITE PACKAGE ROOT: download and unpack.
+# fetch_deb INDEX PACKAGE ROOT: download and unpack.
 fetch_deb() {
 	local dir
 	dir=$(mktemp -d "$CACHE/deb.XXXXXX")
@@ -77,7 +83,25 @@ fetch_deb() {
 	rm -rf "$dir"
 }
 
-# unpack SUITE IMAGE VERSION: into the cache as KERNEL_DIR; prints why not.
+# plain_image FILE: an arm64 kernel packed as an EFI program becomes the image that QEMU 7 can start.
+plain_image() {
+	local start bytes
+	[ "$(dd if="$1" bs=1 skip=4 count=4 2>/dev/null | tr -d '\0')" = zimg ] || return 0
+	read -r start bytes < <(od -An -tu4 -j8 -N8 "$1")
+	tail -c "+$((start + 1))" "$1" | head -c "$bytes" >"$1.packed"
+	case $(dd if="$1" bs=1 skip=24 count=8 2>/dev/null | tr -d '\0') in
+	gzip) zcat "$1.packed" ;;
+	zstd*) zstd -qdc "$1.packed" ;;
+	xz*) xz -dc "$1.packed" ;;
+	*) false ;;
+	esac >"$1.plain" 2>/dev/null || {
+		echo "$1: an EFI image that cannot be unpacked"
+		return 1
+	}
+	mv "$1.plain" "$1" && rm "$1.packed"
+}
+
+# unpack INDEX IMAGE VERSION: into the cache as KERNEL_DIR; prints why not.
 unpack() (
 	stage=$(mktemp -d "$CACHE/stage.XXXXXX")
 	trap 'rm -rf "$stage"' EXIT
@@ -93,34 +117,37 @@ unpack() (
 		echo "$2: holds no vmlinuz or no modules"
 		exit 1
 	fi
+	plain_image "$stage/kernel/vmlinuz" || exit 1
 	rm -rf "$KERNEL_DIR"
 	mv "$stage/kernel" "$KERNEL_DIR"
 )
 
-# get_kernel KERNEL: sets KERNEL_DIR (with vmlinuz and modules/), KERNEL_VERSION; else REASON.
+# get_kernel KERNEL [ARCH]: sets KERNEL_DIR (with vmlinuz and modules/), KERNEL_VERSION; else REASON.
 get_kernel() {
-	local suite image lock pattern=[0-9]
+	local suite index image lock pattern=[0-9] flavour=cloud-amd64
 	REASON=
 	if ! suite=$(suite_of "$1"); then
 		REASON="no such kernel (5.10 6.1 6.12 newest)"
 		return 1
 	fi
+	index=$(index_of "$suite" "${2:-}")
+	[ "$index" = "$suite" ] || flavour=cloud-arm64
 	# A suite may carry a backport of its successor's kernel as well.
 	[ "$1" = newest ] || pattern=${1//./\\.}\\.
 	mkdir -p "$CACHE"
 	exec {lock}>"$CACHE/lock"
 	flock -w 300 "$lock"
-	if REASON=$(update_suite "$suite"); then
-		image=$(newest_package "$suite" "^linux-image-$pattern.*-cloud-amd64\$")
+	if REASON=$(update_suite "$suite" "${2:-amd64}"); then
+		image=$(newest_package "$index" "^linux-image-$pattern.*-$flavour\$")
 		KERNEL_DIR=$CACHE/kernel-$suite-${image#linux-image-}
 		if [ -z "$image" ]; then
-			REASON="$suite: no linux-image-*-cloud-amd64 in its index"
+			REASON="$suite: no linux-image-*-$flavour in its index"
 		elif [ ! -f "$KERNEL_DIR/vmlinuz" ]; then
-			REASON=$(unpack "$suite" "$image" "${image#linux-image-}")
+			REASON=$(unpack "$index" "$image" "${image#linux-image-}")
 		fi
 	else
 		# What was fetched before is good enough when the mirror is away.
-		KERNEL_DIR=$(find "$CACHE" -maxdepth 1 -name "kernel-$suite-${1/newest/}*" -type d | sort -V | tail -1)
+		KERNEL_DIR=$(find "$CACHE" -maxdepth 1 -name "kernel-$suite-${1/newest/}*-$flavour" -type d | sort -V | tail -1)
 		[ -z "$KERNEL_DIR" ] || REASON=
 	fi
 	exec {lock}>&-

@@ -5,6 +5,20 @@ X=ossnap-capture
 
 dd_file() { dd if=/dev/zero of="$1" bs="$2" count=1 2>/dev/null || echo "cannot write $1"; }
 
+has() {
+	case "+${OSSNAP_CASE:-}+" in *"+$1+"*) return 0 ;; esac
+	return 1
+}
+
+# What kind of machine this is, for those who check that it is.
+grep -m 1 ' _text$' /proc/kallsyms >$R/text
+grep -c -m 1 ' la57' /proc/cpuinfo >$R/la57
+cat /sys/devices/system/node/has_memory >$R/nodes 2>/dev/null
+cat /proc/self/mountinfo >$R/mountinfo
+grep 'System RAM' /proc/iomem >$R/ram
+awk '{ print $NF }' /proc/filesystems >$R/filesystems
+cat /proc/sys/vm/hugetlb_optimize_vmemmap >$R/hvo 2>/dev/null
+
 mkdir -p /mnt/tmpfs /mnt/huge /mnt/ext4 /mnt/bind /mnt/merged
 mount -t tmpfs -o size=64M files /mnt/tmpfs
 mount -t ext4 /dev/vdb /mnt/ext4 || exit 1
@@ -33,9 +47,52 @@ mount -t overlay -o lowerdir=/mnt/ext4/ovl/lower,upperdir=/mnt/ext4/ovl/upper,wo
 	echo "no overlay"
 dd_file /mnt/merged/in-container 409600
 
-echo +memory >/sys/fs/cgroup/cgroup.subtree_control
-mkdir /sys/fs/cgroup/ossnap-spine
-(echo 0 >/sys/fs/cgroup/ossnap-spine/cgroup.procs && dd_file /mnt/ext4/charged 2097152)
+# Groups: one, one inside it, and one that is deleted while its files stay.
+if has v1; then
+	G=/sys/fs/cgroup/memory/ossnap-spine
+	subtree() { :; }
+else
+	G=/sys/fs/cgroup/ossnap-spine
+	subtree() { echo +memory >"$1/cgroup.subtree_control"; }
+	subtree /sys/fs/cgroup
+fi
+in_group() { (echo 0 >"$1/cgroup.procs" && dd_file "$2" "$3"); }
+mkdir $G
+in_group $G /mnt/ext4/charged 2097152
+subtree $G
+mkdir $G/nested
+subtree $G/nested
+mkdir $G/nested/inner $G/leaving
+in_group $G/nested/inner /mnt/ext4/charged-inside 655360
+in_group $G/leaving /mnt/tmpfs/pinning 1310720
+in_group $G/leaving /mnt/ext4/deep/pinning-too 262144
+sync
+rmdir $G/leaving
+{
+	echo "/charged	512	online /ossnap-spine"
+	echo "/charged-inside	160	online /ossnap-spine/nested/inner"
+	echo "/pinning	320	dying /ossnap-spine/leaving|online /ossnap-spine"
+	echo "/deep/pinning-too	64	dying /ossnap-spine/leaving|online /ossnap-spine"
+} >$R/groups
+
+if has hugetlb; then
+	mkdir /mnt/hugetlb
+	mount -t hugetlbfs huge /mnt/hugetlb
+	truth touch /mnt/hugetlb/four 8388608
+	grep -E '^(HugePages_|Hugetlb)' /proc/meminfo >$R/hugetlb
+fi
+if has folios; then
+	mkdir /mnt/xfs
+	mount -t xfs /dev/vdc /mnt/xfs || echo "no xfs"
+	for f in /mnt/ext4/big /mnt/xfs/big; do
+		dd if=/dev/zero of=$f bs=1M count=12 2>/dev/null
+	done
+	sync
+	{
+		echo "ext4 $(truth tails /mnt/ext4/big)"
+		echo "xfs $(truth tails /mnt/xfs/big)"
+	} >$R/folios
+fi
 
 truth hold /tmp/ready /mnt/ext4/gone 2097152 ossnap-memfd 1048576 524288 &
 holder=$!
@@ -58,6 +115,11 @@ show_all() {
 	truth show odd-name linked '/deep/tab\tand "quote' "/mnt/ext4/deep/tab	and \"quote"
 	truth show overlay linked /ovl/upper/in-container /mnt/ext4/ovl/upper/in-container
 	truth show charged linked /charged /mnt/ext4/charged
+	truth show charged-inside linked /charged-inside /mnt/ext4/charged-inside
+	truth show pinning linked /pinning /mnt/tmpfs/pinning
+	truth show pinning-too linked /deep/pinning-too /mnt/ext4/deep/pinning-too
+	! has folios || truth show folios-of-ext4 linked /big /mnt/ext4/big
+	! has folios || truth show folios-of-xfs linked /big /mnt/xfs/big
 	truth show deleted deleted /gone /proc/$holder/fd/20
 	truth show memfd unnamed ossnap-memfd /proc/$holder/fd/21
 	cat /tmp/ready
@@ -81,4 +143,23 @@ for source in kcore bpf auto; do
 done
 show_all >$R/truth.after
 truth show evicted any /evicted /mnt/ext4/evicted >$R/truth.evicted.after
+
+# Memory is added by whoever runs this machine, while captures go on, one after the other.
+if has hotplug; then
+	echo OSSNAP-VM-PLUG >/dev/console
+	n=0
+	after=0
+	while [ $n -lt 60 ] && [ $after -lt 2 ]; do
+		source=kcore
+		[ $((n % 2)) = 0 ] || source=bpf
+		before=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
+		$X -d 200ms --memory-source $source --sample all --min-free 1M -o $R/plug-$n.tar.zst >$R/plug-$n.out 2>$R/plug-$n.err
+		status=$?
+		now=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
+		echo "$n $source $status $before $now" >>$R/plugs
+		[ "$now" -lt 1900000 ] || after=$((after + 1))
+		n=$((n + 1))
+	done
+	show_all >$R/truth.plugged
+fi
 kill $holder

@@ -5,6 +5,9 @@
  *   truth hold READY DELETED BYTES MEMFD BYTES SHM-BYTES   keep what has no name alive; READY gets
  *                                                          the truth of the shared memory
  *   truth show NAME STATE FSPATH PATH                      one row about a file
+ *   truth touch PATH BYTES                                 a file of huge pages, touched
+ *   truth tails PATH                                       how many of its pages lie inside a
+ *                                                          larger folio
  *
  * A row: name, state and path that are expected, device, inode, bytes, pages in the page cache.
  * Readahead may leave pages beyond the end of a file; they are cached, and count.
@@ -131,12 +134,59 @@ static void hold(char **argv)
 		pause();
 }
 
+static void touch(const char *path, size_t bytes)
+{
+	int fd = open(path, O_RDWR | O_CREAT, 0600);
+	void *map;
+
+	if (fd < 0)
+		die(path);
+	map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		die(path);
+	memset(map, 'x', bytes);
+}
+
+#define PAGEMAP_PRESENT (1ULL << 63)
+#define PAGEMAP_FRAME ((1ULL << 55) - 1)
+#define KPF_COMPOUND_TAIL (1ULL << 16)
+
+static void tails(const char *path)
+{
+	int fd = open(path, O_RDONLY), pagemap = open("/proc/self/pagemap", O_RDONLY);
+	int flags = open("/proc/kpageflags", O_RDONLY);
+	volatile unsigned char *map;
+	struct stat st;
+	size_t n = 0;
+
+	if (fd < 0 || pagemap < 0 || flags < 0 || fstat(fd, &st) < 0)
+		die(path);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		die(path);
+	for (size_t i = 0; i < (size_t)st.st_size; i += 4096) {
+		uint64_t entry, of_page;
+
+		(void)map[i];
+		if (pread(pagemap, &entry, 8, (off_t)(((uintptr_t)map + i) / 4096 * 8)) != 8 ||
+		    !(entry & PAGEMAP_PRESENT) ||
+		    pread(flags, &of_page, 8, (off_t)((entry & PAGEMAP_FRAME) * 8)) != 8)
+			die("pagemap");
+		n += !!(of_page & KPF_COMPOUND_TAIL);
+	}
+	printf("%zu\n", n);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 8 && strcmp(argv[1], "hold") == 0)
 		hold(argv + 2);
 	else if (argc == 6 && strcmp(argv[1], "show") == 0)
 		show(argv[2], argv[3], argv[4], argv[5]);
+	else if (argc == 4 && strcmp(argv[1], "touch") == 0)
+		touch(argv[2], strtoul(argv[3], NULL, 10));
+	else if (argc == 3 && strcmp(argv[1], "tails") == 0)
+		tails(argv[2]);
 	else
 		return 2;
 	return 0;

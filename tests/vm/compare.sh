@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Sourced by run.sh: what an archive from a guest says, against what the guest itself says.
+
+# files_of ARCHIVE: of every file found: device, inode, nrpages, state, path, size, number, type of file system
+files_of() {
+	member "$1" tables/page_cache_files.tsv | awk -F'\t' -v OFS='\t' '
+		NR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+		{ print $c["dev"], $c["ino"], $c["nrpages"], $c["state"], $c["path"], $c["size"], $c["file"], $c["fstype"] }'
+}
+
+# scan_value ARCHIVE KEY
+scan_value() { member "$1" tables/page_cache_scan.tsv | awk -F'\t' -v k="$2" '$1 == k { print $2 }'; }
+
+# compare_truth KERNEL SOURCE DIR: every file of the truth, found once, with its exact size.
+compare_truth() {
+	local kernel=$1 source=$2 dir=$3 name state path dev ino bytes pages found want
+	while IFS=$'\t' read -r name state path dev ino bytes pages; do
+		want=$(((bytes + 4095) / 4096))
+		if [ "$pages" -lt "$want" ]; then
+			if [ "$name" = evicted ] && [ "$pages" = 0 ]; then
+				skip "$kernel $source: evicted" "this kernel drops the pages with the name"
+			else
+				fail "$kernel $source: $name" "the guest itself has $pages of $want pages cached"
+			fi
+			continue
+		fi
+		found=$(awk -F'\t' -v d="$dev" -v i="$ino" '$1 == d && $2 == i { print $3 "\t" $4 "\t" $5 }' "$dir/$source.files")
+		if [ -z "$found" ]; then
+			fail "$kernel $source: $name" "not found (device $dev, inode $ino, $pages pages)"
+		elif [ "$(printf '%s\n' "$found" | wc -l)" != 1 ]; then
+			fail "$kernel $source: $name" "found more than once: $found"
+		elif [ "${found%%$'\t'*}" != "$pages" ]; then
+			fail "$kernel $source: $name" "$pages pages expected, found ${found//$'\t'/ }"
+		elif ! path_fits "$state" "$path" "$(cut -f2 <<<"$found")" "$(cut -f3 <<<"$found")"; then
+			fail "$kernel $source: $name" "$state '$path' expected, found ${found//$'\t'/ }"
+		else
+			ok "$kernel $source: $name is there with its $pages pages, $(cut -f2 <<<"$found")"
+		fi
+	done < <(cat "$dir/truth.after" "$dir/truth.evicted.after")
+}
+
+# path_fits EXPECTED-STATE EXPECTED-PATH STATE PATH
+path_fits() {
+	case $1 in
+	any) [ "$3" = unresolved ] || [ "$4" = "$2" ] ;;
+	unnamed) [ "$3" = unnamed ] && [[ $4 == *"$2"* ]] ;;
+	deleted) [ "$3" = deleted ] && [[ $4 == *"$2"* ]] ;;
+	*) [ "$3" = "$1" ] && [[ "|$2|" == *"|$4|"* ]] ;;
+	esac
+}
+
+# compare_garbage KERNEL SOURCE DIR: nothing was found that the guest cannot hold.  hugetlbfs is not page cache.
+compare_garbage() {
+	local wrong
+	wrong=$(awk -F'\t' '
+		BEGIN { fs["rootfs"]; fs["bdev"] } # which the kernel does not list
+		FILENAME == ARGV[1] { fs[$NF]; next }
+		FILENAME == ARGV[2] { if (sub(/^MemTotal: */, "")) ram = $0 / 4; next }
+		!($8 in fs) { printf "%s: file system %s; ", $5, $8 }
+		$3 > ram { printf "%s: %d pages; ", $5, $3 }
+		$4 !~ /^(linked|deleted|unnamed|unresolved)$/ { printf "%s: state %s; ", $5, $4 }
+		$4 == "linked" && $5 !~ /^\// { printf "%s: no path; ", $5 }
+		' "$3/filesystems" "$3/meminfo.$2" "$3/$2.files")
+	equal "$1 $2: no garbage among $(wc -l <"$3/$2.files") files" "" "$wrong"
+}
+
+# compare_sum KERNEL SOURCE DIR: all that was found, against the kernel's sum right before and right
+# after the scan.  Those two readings stand in the archive, since the tool's own shared memory counts
+# too and is gone after it; they are held against what the guest read before and after the tool ran.
+compare_sum() {
+	local found mean difference before after guest
+	before=$(scan_value "$3/$2.tar.zst" meminfo_cached_kb_before)
+	after=$(scan_value "$3/$2.tar.zst" meminfo_cached_kb_after)
+	found=$(awk -F'\t' '{ s += $3 } END { printf "%d", s * 4 }' "$3/$2.files")
+	mean=$(((${before:-0} + ${after:-0}) / 2))
+	difference=$((found > mean ? found - mean : mean - found))
+	if [ "$mean" -gt 0 ] && [ $((difference * 200)) -le "$mean" ]; then
+		ok "$1 $2: the sum found is within 0.5% of Cached + Buffers ($found and $mean KiB)"
+	else
+		fail "$1 $2: the sum found is within 0.5% of Cached + Buffers" "$found KiB found, $mean KiB in meminfo"
+	fi
+	guest=$(awk '/^(Cached|Buffers):/ { s += $2 } END { printf "%d", s / 2 }' "$3/meminfo.$2")
+	difference=$((guest > mean ? guest - mean : mean - guest))
+	check "$1 $2: the tool read the same meminfo as the guest, give or take its own 4 MiB ($mean and $guest KiB)" \
+		test "$difference" -le 4096
+}
+
+# compare_samples KERNEL SOURCE DIR: with every page read, each file's samples are all its pages.
+compare_samples() {
+	local wrong
+	wrong=$(member "$3/$2.tar.zst" tables/page_cache_samples.tsv | awk -F'\t' '
+		FILENAME == ARGV[1] { if (FNR == 1) for (i = 1; i <= NF; i++) c[$i] = i; else n[$c["file"]] += $c["pages"]; next }
+		FILENAME == ARGV[2] { truth[$4 FS $5] = $1; next }
+		($1 FS $2) in truth && n[$7] != $3 { printf "%s: %d samples of %d pages; ", truth[$1 FS $2], n[$7], $3 }' \
+		- "$3/truth.after" "$3/$2.files")
+	equal "$1 $2: each file's samples are all its pages" "" "$wrong"
+}
+
+same_and_many() { diff "$1" "$2" && [ "$(wc -l <"$1")" -ge 13 ]; }
+
+# compare_cgroups KERNEL SOURCE DIR: who pays for a file.  A row of the guest's list: the file's path, its pages,
+# and what the group may be (a kernel that hands a deleted group's pages to its parent has no dying group).
+compare_cgroups() {
+	local kernel=$1 source=$2 dir=$3 path pages may got
+	member "$dir/$source.tar.zst" tables/page_cache_cgroups.tsv >"$dir/$source.cgroups"
+	member "$dir/$source.tar.zst" tables/page_cache_samples.tsv >"$dir/$source.samples"
+	while IFS=$'\t' read -r path pages may; do
+		got=$(awk -F'\t' -v p="$path" '
+			FILENAME == ARGV[1] { if ($5 == p) file = $7; next }
+			FNR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+			FILENAME == ARGV[2] { group[$c["cgroup"]] = $c["state"] " " $c["path"]; next }
+			$c["file"] == file { n[$c["cgroup"]] += $c["pages"] }
+			END { for (g in n) print n[g], group[g] }' \
+			"$dir/$source.files" "$dir/$source.cgroups" "$dir/$source.samples")
+		if [ -n "$got" ] && [[ "|$may|" == *"|${got#* }|"* ]] && [ "${got%% *}" = "$pages" ]; then
+			ok "$kernel $source: all $pages pages of $path are charged to ${got#* }"
+		else
+			fail "$kernel $source: the group of $path" "expected $pages $may, got '$got'"
+		fi
+	done <"$dir/groups"
+}
+
+# compare_both KERNEL DIR: the same answer by both ways, for every file of the scenario's file systems.
+compare_both() {
+	local source
+	for source in kcore bpf; do
+		awk -F'\t' 'NR == FNR { d[$4]; next } $1 in d { print $1, $2, $3, $4, $5, $6 }' \
+			"$2/truth.after" "$2/$source.files" 2>/dev/null | grep -v ' /results/' | sort >"$2/$source.same"
+	done
+	check "$1: kcore and bpf give the same files with the same sizes ($(wc -l <"$2/bpf.same"))" \
+		same_and_many "$2/kcore.same" "$2/bpf.same"
+}
+
+# plug_truth DIR ARCHIVE: each file of the truth has its size there.
+plug_wrong() {
+	files_of "$2" | awk -F'\t' '
+		FILENAME == ARGV[1] { want[$4 FS $5] = $7; name[$4 FS $5] = $1; next }
+		{ got[$1 FS $2] = $3 }
+		END { for (f in want) if (got[f] != want[f]) printf "%s: %d of %d pages; ", name[f], got[f], want[f] }' "$1/truth.plugged" -
+}
+
+# compare_plugs WORD DIR: captures made while memory was added: each one right, or one that says that it is not.
+compare_plugs() {
+	local word=$1 dir=$2 n source status before now meanwhile=0 right=0 honest=0 wrong='' w reason
+	check "$word: the truth did not move while memory was added" cmp "$dir/truth.before" "$dir/truth.plugged"
+	while read -r n source status before now; do
+		[ "$before" = "$now" ] || meanwhile=$((meanwhile + 1))
+		reason=$(member "$dir/plug-$n.tar.zst" manifest.json | jq -r '.collectors[] | select(.name == "page-cache") | .status + " " + .reason')
+		case $status:$reason in
+		0:ok*)
+			w=$(plug_wrong "$dir" "$dir/plug-$n.tar.zst")
+			if [ -z "$w" ]; then right=$((right + 1)); else wrong+="capture $n ($source, $before to $now KiB): $w"; fi
+			;;
+		3:*memory*) honest=$((honest + 1)) ;;
+		*) wrong+="capture $n ($source): exit $status, $reason; " ;;
+		esac
+	done <"$dir/plugs"
+	check "$word: memory was added during captures ($meanwhile), up to $now KiB" test "$meanwhile" -ge 1 -a "$now" -ge 1900000
+	equal "$word: each capture meanwhile is right ($right) or says why not ($honest)" "" "$wrong"
+}
