@@ -51,7 +51,7 @@ static struct watched *take_slot(struct watched *w)
 }
 
 static int watch_cgroup(struct guard *g, unsigned policy, enum scope_kind kind, const char *path,
-			const char *name, struct err *e)
+			const char *name, struct watched **ret, struct err *e)
 {
 	const struct profile *p = profile_of(guard_config(g)->policies[policy].sensitivity);
 	struct watched *w = slot_for(g, name, policy);
@@ -67,6 +67,8 @@ static int watch_cgroup(struct guard *g, unsigned policy, enum scope_kind kind, 
 	}
 	if (scope_threshold(&w->scope, 1 - p->high - 0.1) == 0)
 		g->can.thresholds++;
+	if (ret)
+		*ret = w;
 	return 0;
 }
 
@@ -74,12 +76,12 @@ static void watch_pods(struct guard *g)
 {
 	for (unsigned i = 0; i < g->pods.n; i++) {
 		const struct pod *p = &g->pods.found[i];
+		struct watched *w;
 		char name[140];
 
 		snprintf(name, sizeof(name), "pod:%s", p->name);
-		if (watch_cgroup(g, p->policy, SCOPE_POD, p->path, name, NULL) == 0 &&
-		    g->journal.started)
-			record_state(g, &g->watched[0], "found");
+		if (watch_cgroup(g, p->policy, SCOPE_POD, p->path, name, &w, NULL) == 0)
+			record_state(g, w, "found");
 	}
 }
 
@@ -104,7 +106,7 @@ unsigned guard_watch(struct guard *g, void (*say)(void *ctx, const char *text), 
 		} else if (p->kind == SCOPE_CGROUP) {
 			scope_path(&g->hierarchy, p->where, path);
 			snprintf(name, sizeof(name), "cgroup:%s", path);
-			r = watch_cgroup(g, i, SCOPE_CGROUP, path, name, &e);
+			r = watch_cgroup(g, i, SCOPE_CGROUP, path, name, NULL, &e);
 		}
 		if (r < 0 && r != -EEXIST && say)
 			say(ctx, e.text);
@@ -136,12 +138,13 @@ static void chore(void *ctx)
 	struct guard *g = ctx;
 
 	if (atomic_load(&g->reload) == 1) {
-		static char text[CONFIG_FILE_MAX]; /* this thread's stack is small */
+		char *text = g->reload_text;
 		int n = 0;
 
 		g->reload_error.no = 0;
 		if (g->options->config_path)
-			n = options_read(g->options, text, sizeof(text), &g->reload_error);
+			n = options_read(g->options, text, sizeof(g->reload_text),
+					 &g->reload_error);
 		g->reload_result =
 			n < 0 ? n
 			      : options_config(g->options, g->options->config_path ? text : NULL,
@@ -172,6 +175,7 @@ static void finish_reload(struct guard *g)
 				unwatch(g, &g->watched[i], "reload");
 		}
 		g->current = !g->current;
+		g->journal.chore_every_ns = has_pods(guard_config(g)) ? LOOKUP_NS : 0;
 		guard_watch(g, NULL, NULL);
 		record_reload(g, true, NULL);
 	}

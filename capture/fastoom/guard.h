@@ -95,6 +95,7 @@ struct guard {
 	_Atomic int reload; /* 0 none, 1 asked, 2 done */
 	int reload_result;
 	struct err reload_error;
+	char reload_text[CONFIG_FILE_MAX];
 };
 
 static inline const struct config *guard_config(const struct guard *g)

@@ -14,7 +14,6 @@
 #include "reader.h"
 #include "sys.h"
 
-#define RETRY_NS (500 * NSEC_PER_MSEC)
 #define HEADER 4 /* length and importance before each record in the ring */
 
 static void reserve(struct journal *j)
@@ -129,7 +128,8 @@ bool journal_put(struct journal *j, const char *line, size_t len, bool important
 	ring_copy_in(j, head + HEADER, line, len);
 	ring_copy_in(j, head + HEADER + (uint32_t)len, "\n", 1);
 	atomic_store(&j->head, head + need);
-	sys_wake(&j->head);
+	atomic_fetch_add(&j->work, 1);
+	sys_wake(&j->work);
 	return true;
 }
 
@@ -166,6 +166,7 @@ static int write_some(struct journal *j, const char *data, size_t len)
 
 static void write_record(struct journal *j, size_t len, bool important)
 {
+	const struct timespec retry = {.tv_nsec = 500 * NSEC_PER_MSEC};
 	size_t done = 0;
 
 	rotate(j);
@@ -190,7 +191,7 @@ static void write_record(struct journal *j, size_t len, bool important)
 			return;
 		}
 		/* Somebody may make room. */
-		sys_wait(&j->chore_asked, atomic_load(&j->chore_asked), RETRY_NS);
+		nanosleep(&retry, NULL);
 	}
 	if (important && j->regular)
 		fdatasync(j->fd);
@@ -206,6 +207,7 @@ static void *run(void *ctx)
 	/* The guard may be a real-time task; who waits for a disk need not be. */
 	sched_setscheduler(0, SCHED_OTHER, &other);
 	for (;;) {
+		uint32_t work = atomic_load(&j->work);
 		uint32_t tail = atomic_load(&j->tail), head = atomic_load(&j->head);
 		uint64_t now = clock_ns(CLOCK_MONOTONIC);
 		uint32_t asked = atomic_load(&j->chore_asked);
@@ -227,7 +229,7 @@ static void *run(void *ctx)
 
 			if (j->chore_every_ns)
 				ns = chore_at - now;
-			sys_wait(&j->head, head, ns);
+			sys_wait(&j->work, work, ns);
 		}
 	}
 	return NULL;
@@ -244,9 +246,8 @@ int journal_start(struct journal *j)
 void journal_ask_chore(struct journal *j)
 {
 	atomic_fetch_add(&j->chore_asked, 1);
-	sys_wake(&j->chore_asked);
-	/* It sleeps on the ring's head: a spurious wake-up is harmless. */
-	sys_wake(&j->head);
+	atomic_fetch_add(&j->work, 1);
+	sys_wake(&j->work);
 }
 
 bool journal_flush(struct journal *j, uint64_t limit_ns)

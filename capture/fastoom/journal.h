@@ -29,7 +29,7 @@ struct journal {
 	pthread_t thread;
 	bool started;
 	/* Positions only grow; the ring holds [tail, head). */
-	_Atomic uint32_t head, tail;
+	_Atomic uint32_t head, tail, work; /* work: changes whenever there is some */
 	_Atomic uint32_t lost_states, lost_important;
 	_Atomic int error; /* errno of the last failed write, 0 when it works again */
 	char ring[JOURNAL_RING];
