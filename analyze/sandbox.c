@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
@@ -159,6 +160,9 @@ int sandbox_enter(uint64_t max_memory, unsigned max_cpu_s, struct err *e)
 		return r;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return err_errno(e, errno, "sandbox: PR_SET_NO_NEW_PRIVS");
+	/* Changing the ids took it back. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_errno(e, errno, "sandbox: PR_SET_PDEATHSIG");
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_errno(e, errno, "sandbox: PR_SET_DUMPABLE");
 	r = enter_landlock(e);
