@@ -174,6 +174,17 @@ static void damage(struct model_build *b)
 			add(b, tables[i].what, "the archive has more of them than are analysed");
 }
 
+/* What no collector of the capture looked at; a healthy verdict does not speak of it. */
+static void not_looked_at(struct model_build *b)
+{
+	if (b->f->archive.count == 0)
+		return;
+	if (!facts_collector(b->f, "hotspot"))
+		add(b, "what the CPUs did", "the capture records no stacks in this version");
+	if (!facts_collector(b->f, "gpu"))
+		add(b, "GPUs", "the capture does not look at them in this version");
+}
+
 int model_build_not_seen(struct model_build *b)
 {
 	b->m->not_seen = arena_alloc(b->arena, MAX_NOT_SEEN * sizeof(*b->m->not_seen));
@@ -183,5 +194,6 @@ int model_build_not_seen(struct model_build *b)
 	scan(b);
 	files(b);
 	damage(b);
+	not_looked_at(b);
 	return 0;
 }
