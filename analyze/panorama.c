@@ -170,9 +170,9 @@ static void account(struct model *m)
 		return;
 	for (size_t i = 0; i < m->part_count; i++)
 		left -= m->parts[i].bytes;
-	m->unaccounted = left > INT64_MAX    ? INT64_MAX
-			 : left <= INT64_MIN ? INT64_MIN + 1
-					     : (int64_t)left;
+	/* Counters of a lying archive; a sum that does not fit is none. */
+	if (left <= INT64_MAX && left > INT64_MIN)
+		m->unaccounted = (int64_t)left;
 }
 
 int model_build_panorama(struct model_build *b)
@@ -227,6 +227,10 @@ int model_build_panorama(struct model_build *b)
 	/* NR_GPU_ACTIVE and NR_GPU_RECLAIM: pages of TTM and its pool. */
 	part(b, "gpu", "GPU drivers", "GPUActive + GPUReclaim",
 	     none_add(meminfo(b, "GPUActive"), or_zero(meminfo(b, "GPUReclaim"))));
+	/* Pages of ABDs; headers, dnodes and dbufs are in slab caches and counted there. */
+	part(b, "arc", "ZFS cache (ARC)", "arcstats: data_size + metadata_size",
+	     none_add(facts_counter(b->f, "arcstats", "data_size"),
+		      facts_counter(b->f, "arcstats", "metadata_size")));
 	/* Poisoned pages stay managed, but nobody gets them any more. */
 	part(b, "reserved", "Pages with hardware errors", "HardwareCorrupted",
 	     meminfo(b, "HardwareCorrupted"));

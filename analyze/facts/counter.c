@@ -8,6 +8,7 @@
  *   stat      ctxt, btime, processes, procs_running, procs_blocked, and the sum over CPUs as
  *             cpu_user, cpu_nice, … in clock ticks.  Source: fs/proc/stat.c
  *   pressure-memory  some_total_us, full_total_us.  Source: kernel/sched/psi.c
+ *   arcstats  rows of "name type data", in bytes.  Source: OpenZFS, module/zfs/arc.c
  */
 #include <errno.h>
 #include <string.h>
@@ -97,6 +98,20 @@ static int key_value_line(struct parse *p, struct counter_state *s, const struct
 	return counter_put(p, s, m, file, text_copy(key, name, sizeof(name)), v);
 }
 
+/* "size                            4    34359738368", below two lines of heading */
+static int kstat_line(struct parse *p, struct counter_state *s, const struct member_ref *m,
+		      struct text line)
+{
+	struct text key;
+	char name[64];
+	uint64_t type, v;
+
+	if (!text_word(&line, &key) || text_len(key) >= sizeof(name) ||
+	    !text_word_u64(&line, &type) || type != 4 || !text_word_u64(&line, &v))
+		return 0;
+	return counter_put(p, s, m, "arcstats", text_copy(key, name, sizeof(name)), v);
+}
+
 static int stat_line(struct parse *p, struct counter_state *s, const struct member_ref *m,
 		     struct text line)
 {
@@ -155,6 +170,8 @@ static int counter_member(struct parse *p, void *state, const struct member_ref 
 	while (r >= 0 && text_line(&rest, &line)) {
 		if (!strcmp(file, "stat"))
 			r = stat_line(p, state, m, line);
+		else if (!strcmp(file, "arcstats"))
+			r = kstat_line(p, state, m, line);
 		else if (!strcmp(file, "pressure-memory"))
 			r = pressure_line(p, state, m, line);
 		else

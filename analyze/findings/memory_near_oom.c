@@ -11,6 +11,10 @@
 #define LOW_BYTES (2 * GIB)
 #define CRITICAL_SHARE 0.02
 #define CRITICAL_BYTES (512 * MIB)
+/* A swap this large that is full, with this little left beside it, comes to the same. */
+#define SWAP_LARGE 0.25
+#define SWAP_FULL 0.05
+#define SWAP_FULL_AVAILABLE 0.1
 /* Swap that could still take this much of what is missing makes it less than critical. */
 #define SWAP_HELPS 0.1
 /* A group whose memory that no reclaim frees is this near the limit is next for the OOM killer. */
@@ -42,8 +46,11 @@ static void host(const struct model *m, struct findings *out)
 	double total = figure(m->memory_total), available = figure(m->memory_available);
 	double killed = vmstat_delta(m, "oom_kill"), swap = meminfo(m, "SwapFree");
 	double stalls = direct_reclaims(m), heap = meminfo(m, "AnonPages");
-	bool low = available < fmin(LOW_SHARE * total, LOW_BYTES);
-	bool critical = available < fmin(CRITICAL_SHARE * total, CRITICAL_BYTES);
+	double swaps = meminfo(m, "SwapTotal"), room = room_left(m);
+	bool full = swaps >= SWAP_LARGE * total && swap <= SWAP_FULL * swaps &&
+		    room < fmin(SWAP_FULL_AVAILABLE * total, ROOM);
+	bool low = full || room < fmin(LOW_SHARE * total, LOW_BYTES);
+	bool critical = room < fmin(CRITICAL_SHARE * total, CRITICAL_BYTES);
 	enum severity s =
 		critical && !(swap >= SWAP_HELPS * total) ? SEVERITY_CRITICAL : SEVERITY_WARNING;
 	struct finding *f;
@@ -54,12 +61,13 @@ static void host(const struct model *m, struct findings *out)
 		return;
 	if (killed > 0)
 		s = SEVERITY_CRITICAL;
-	f = finding_add(out, "memory.near-oom", s, CONFIDENCE_HIGH,
-			"The machine is nearly out of memory: %s of %s are available (%d%%)%s%s%s",
-			size_words(out, available), size_words(out, total),
-			percent(available, total), heap >= total / 3 ? ", and " : "",
-			heap >= total / 3 ? size_words(out, heap) : "",
-			heap >= total / 3 ? " are heap of processes" : "");
+	f = finding_add(
+		out, "memory.near-oom", s, CONFIDENCE_HIGH,
+		"The machine is nearly out of memory: %s of %s are available (%d%%)%s%s%s%s",
+		size_words(out, available), size_words(out, total), percent(available, total),
+		full ? ", swap is full" : "", heap >= total / 3 ? ", and " : "",
+		heap >= total / 3 ? size_words(out, heap) : "",
+		heap >= total / 3 ? " are heap of processes" : "");
 	if (!f)
 		return;
 	f->weight = total - available + total; /* before all that merely explains it */
@@ -147,5 +155,9 @@ int rule_memory_near_oom(const struct model *m, struct findings *out)
 	for (size_t i = 0; i < m->cgroup_count; i++)
 		if (m->cgroups[i].fact && !m->cgroups[i].dying)
 			group(m, out, &m->cgroups[i], &said);
+	if (said > MAX_PER_RULE && out->count)
+		finding_because(out, &out->rows[out->count - 1], "#cgroups",
+				"%s more groups are as near to their limits",
+				count_words(out, (double)(said - MAX_PER_RULE)));
 	return 0;
 }

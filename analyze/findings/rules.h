@@ -17,12 +17,17 @@ int rule_slab_reclaimable(const struct model *m, struct findings *out);
 int rule_slab_unreclaimable(const struct model *m, struct findings *out);
 int rule_cgroup_dying(const struct model *m, struct findings *out);
 int rule_memory_process_heap(const struct model *m, struct findings *out);
+int rule_memory_kernel(const struct model *m, struct findings *out);
+int rule_memory_huge_pages(const struct model *m, struct findings *out);
 int rule_memory_unaccounted(const struct model *m, struct findings *out);
 int rule_capture_partial(const struct model *m, struct findings *out);
 
 #define KIB (1024.0)
 #define MIB (1024.0 * 1024)
 #define GIB (1024.0 * 1024 * 1024)
+
+/* On a large machine a share of memory that sounds little is plenty: this much is room. */
+#define ROOM (4 * GIB)
 
 /* Findings of one rule: the worst ones; the tables of the report have the rest. */
 #define MAX_PER_RULE 10
@@ -41,6 +46,8 @@ static inline double meminfo(const struct model *m, const char *key)
 double vmstat_delta(const struct model *m, const char *key);
 /* Allocations that had to reclaim memory themselves, in the window; NaN: not measured. */
 double direct_reclaims(const struct model *m);
+/* MemAvailable, and what ZFS would give back of its cache, which no counter of the kernel has. */
+double room_left(const struct model *m);
 /* Length of the window in seconds, NaN when not known. */
 double window_s(const struct model *m);
 

@@ -34,6 +34,15 @@ double direct_reclaims(const struct model *m)
 	return sum;
 }
 
+double room_left(const struct model *m)
+{
+	double arc = figure(facts_counter(m->facts, "arcstats", "size"));
+	double least = figure(facts_counter(m->facts, "arcstats", "c_min"));
+	bool more = arc > least && arc <= figure(m->memory_total);
+
+	return figure(m->memory_available) + (more ? arc - least : 0);
+}
+
 double window_s(const struct model *m)
 {
 	return m->facts->archive.count ? m->facts->archive.rows[0].window_s : FACT_NONE_F;
