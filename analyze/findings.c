@@ -23,6 +23,8 @@ const struct finding_rule finding_rules[] = {
 	{"slab.unreclaimable", "memory", rule_slab_unreclaimable},
 	{"cgroup.dying", "cgroups", rule_cgroup_dying},
 	{"memory.process-heap", "processes", rule_memory_process_heap},
+	{"memory.kernel", "memory", rule_memory_kernel},
+	{"memory.huge-pages", "memory", rule_memory_huge_pages},
 	{"memory.unaccounted", "memory", rule_memory_unaccounted},
 	{"capture.partial", "", rule_capture_partial},
 	{NULL, NULL, NULL},

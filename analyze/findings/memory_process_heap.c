@@ -9,7 +9,7 @@
 #include "rules.h"
 
 #define LARGE 0.3
-/* This much left is room; below it, the largest heap is what to talk about. */
+/* This much left, or ROOM, is enough; below it, the largest heap is what to talk about. */
 #define LITTLE_LEFT 0.1
 /* Growth over the window worth saying. */
 #define GROWTH (32 * MIB)
@@ -76,7 +76,7 @@ int rule_memory_process_heap(const struct model *m, struct findings *out)
 	if (r < 0)
 		return r;
 	if (!best.largest || !(total > 0) || !(best.heap >= LARGE * total) ||
-	    !(available < LITTLE_LEFT * total))
+	    !(room_left(m) < fmin(LITTLE_LEFT * total, ROOM)))
 		return 0;
 	p = best.largest;
 	if (best.count == 1)

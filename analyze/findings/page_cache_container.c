@@ -14,6 +14,8 @@
 #define NEAR 0.75
 /* Above this the group reclaims all the time. */
 #define VERY_NEAR 0.9
+/* The working set is what hurts: at this share of the limit reclaim takes what is in use. */
+#define IN_USE 0.75
 /* Below VERY_NEAR the cache must be what fills the group, … */
 #define FILE_PART 0.5
 /* … above it, enough that taking it back ends the pressure. */
@@ -89,7 +91,8 @@ static int report(const struct model *m, struct findings *out, const struct cand
 	struct file_words w;
 	size_t count = 0;
 	double workingset = figure(g->workingset_bytes);
-	enum severity s = c->usage >= VERY_NEAR * c->limit || workingset >= VERY_NEAR * c->limit
+	/* Whoever reads or writes files lives at the limit; with inactive cache that is no harm. */
+	enum severity s = c->usage >= VERY_NEAR * c->limit && !(workingset < IN_USE * c->limit)
 				  ? SEVERITY_WARNING
 				  : SEVERITY_INFO;
 	int r = files_of_tree(m, g, &rows, &count);
@@ -144,19 +147,22 @@ int rule_page_cache_container(const struct model *m, struct findings *out)
 
 	for (size_t i = 0; i < m->cgroup_count && n < MAX_CANDIDATES; i++)
 		n += is_candidate(m, &m->cgroups[i], &c[n]);
-	for (size_t i = 0; i < n && said < MAX_PER_RULE; i++) {
+	for (size_t i = 0; i < n; i++) {
 		bool explained = false;
 
 		for (size_t k = 0; k < n && !explained; k++)
 			explained = k != i && path_below(c[k].g->path, c[i].g->path) &&
 				    c[k].file >= EXPLAINED * c[i].file;
-		if (explained)
+		if (explained || said++ >= MAX_PER_RULE)
 			continue;
 		int r = report(m, out, &c[i]);
 
 		if (r < 0)
 			return r;
-		said++;
 	}
+	if (said > MAX_PER_RULE && out->count)
+		finding_because(out, &out->rows[out->count - 1], "#cgroups",
+				"%s more groups are like this one",
+				count_words(out, (double)(said - MAX_PER_RULE)));
 	return 0;
 }

@@ -2,7 +2,7 @@
 /*
  * shmem.high: shared memory (tmpfs, memfd, System V, shared mappings) holds a large part of the
  * machine.  No reclaim frees it, only swap takes it; databases hold it on purpose, so it is a
- * finding only when half of memory is gone or little else is left.
+ * finding only when half of memory is gone, and a warning only when little else is left.
  */
 #include "rules.h"
 
@@ -30,17 +30,17 @@ int rule_shmem_high(const struct model *m, struct findings *out)
 {
 	double total = figure(m->memory_total), shmem = meminfo(m, "Shmem");
 	double available = figure(m->memory_available);
+	bool little = room_left(m) < fmin(LITTLE_LEFT * total, ROOM);
 	struct finding *f;
 
-	if (!(total > 0) ||
-	    !(shmem >= HALF * total || (shmem >= LARGE * total && available < LITTLE_LEFT * total)))
+	if (!(total > 0) || !(shmem >= HALF * total || (shmem >= LARGE * total && little)))
 		return 0;
 	const struct model_directory *d = m->shm_directories;
 	double first = m->shm_directory_count ? (double)d[0].bytes : 0;
 	bool one = m->shm_directory_count && first >= 0.5 * shmem;
 
-	f = finding_add(out, "shmem.high", SEVERITY_WARNING,
-			available < LITTLE_LEFT * total ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
+	f = finding_add(out, "shmem.high", little ? SEVERITY_WARNING : SEVERITY_INFO,
+			little ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
 			"Shared memory holds %s of %s%s%s%s%s", size_words(out, shmem),
 			size_words(out, total), one ? "; " : "", one ? size_words(out, first) : "",
 			one ? " of it is in " : "", one ? d->path : "");

@@ -24,12 +24,12 @@ int rule_slab_reclaimable(const struct model *m, struct findings *out)
 		if (m->slabs[i]->reclaimable == 1 && m->slabs[i]->name &&
 		    m->slabs[i]->bytes != FACT_NONE)
 			top = m->slabs[i];
-	f = finding_add(out, "slab.reclaimable",
-			available < LITTLE_LEFT * total ? SEVERITY_WARNING : SEVERITY_INFO,
-			CONFIDENCE_HIGH,
-			"The kernel caches names and inodes of files in %s of %s%s%s",
-			size_words(out, slab), size_words(out, total), top ? ", most in " : "",
-			top ? top->name : "");
+	f = finding_add(
+		out, "slab.reclaimable",
+		available < fmin(LITTLE_LEFT * total, ROOM) ? SEVERITY_WARNING : SEVERITY_INFO,
+		CONFIDENCE_HIGH, "The kernel caches names and inodes of files in %s of %s%s%s",
+		size_words(out, slab), size_words(out, total), top ? ", most in " : "",
+		top ? top->name : "");
 	if (!f)
 		return 0;
 	f->weight = slab;

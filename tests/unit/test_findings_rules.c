@@ -87,6 +87,22 @@ static void test_near_oom(void **state)
 	assert_string_equal(n->scope_kind, "process");
 	done(j, f);
 
+	/* 7 % are left, but swap is large and full. */
+	f = healthy();
+	meminfo_is(f, "MemAvailable", 1200 * MI);
+	meminfo_is(f, "SwapTotal", 16 * GI);
+	meminfo_is(f, "SwapFree", 100 * MI);
+	j = judge(f);
+	n = must(j, "memory.near-oom");
+	assert_int_equal(n->severity, SEVERITY_WARNING);
+	assert_contains(n->title, "swap is full");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	meminfo_is(f, "SwapTotal", 1 * GI); /* a small swap is often full of what nobody needs */
+	j = judge(f);
+	must_not(j, "memory.near-oom");
+	done(j, f);
+
 	/* On a large machine the same share is plenty. */
 	f = healthy();
 	meminfo_is(f, "MemTotal", 1024 * GI);
@@ -188,10 +204,35 @@ static void test_page_cache_container(void **state)
 	assert_int_equal(j.f->count, 1);
 	done(j, f);
 
+	/* At the limit, but with cache that nobody uses: whoever writes files lives there. */
 	f = container_with_logs(240 * MI);
+	j = judge(f);
+	assert_int_equal(must(j, "page-cache.container")->severity, SEVERITY_INFO);
+	done(j, f);
+
+	/* At the limit, and the cache is in use. */
+	f = container_with_logs(240 * MI);
+	for (size_t i = 0; i < f->cgroups.count; i++)
+		f->cgroups.rows[i].inactive_file_bytes = 20 * MI;
 	j = judge(f);
 	assert_int_equal(must(j, "page-cache.container")->severity, SEVERITY_WARNING);
 	assert_int_equal(j.f->verdict.severity, SEVERITY_WARNING);
+	done(j, f);
+
+	/* More than are spelled out are counted. */
+	f = healthy();
+	for (unsigned i = 0; i < MAX_PER_RULE + 7; i++)
+		limited(f, arena_printf(f->arena, "/job%u", i), 95 * MI, 100 * MI, 60 * MI,
+			40 * MI);
+	j = judge(f);
+	assert_int_equal(j.f->count, MAX_PER_RULE);
+	bool counted = false;
+
+	for (size_t i = 0; i < j.f->count; i++)
+		for (size_t k = 0; k < j.f->rows[i].because_count; k++)
+			counted |= !strcmp(j.f->rows[i].because[k].text,
+					   "7 more groups are like this one");
+	assert_true(counted);
 	done(j, f);
 
 	f = container_with_logs(1 * GI);
@@ -278,7 +319,14 @@ static void test_shmem_high(void **state)
 
 	assert_string_equal(n->title,
 			    "Shared memory holds 9 GiB of 16 GiB; 8 GiB of it is in /dev/shm/big");
+	/* Half of memory, but there is room beside it. */
+	assert_int_equal(n->severity, SEVERITY_INFO);
 	must_not(j, "page-cache.high");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	meminfo_is(f, "MemAvailable", 2 * GI);
+	j = judge(f);
+	assert_int_equal(must(j, "shmem.high")->severity, SEVERITY_WARNING);
 	done(j, f);
 
 	/* A database's buffers: a quarter of memory, with room beside it. */
@@ -483,6 +531,73 @@ static void test_process_heap(void **state)
 	meminfo_is(f, "MemAvailable", 3 * GI);
 	j = judge(f);
 	must_not(j, "memory.process-heap");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	/* A share that is little on a small machine is plenty on a large one. */
+	p->heap_bytes = 224 * GI;
+	meminfo_is(f, "MemTotal", 256 * GI);
+	meminfo_is(f, "AnonPages", 225 * GI);
+	meminfo_is(f, "MemAvailable", 22 * GI);
+	j = judge(f);
+	must_not(j, "memory.process-heap");
+	done(j, f);
+}
+
+static void test_kernel_parts(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	meminfo_is(f, "PageTables", 9 * GI);
+	meminfo_is(f, "MemFree", 1 * GI);
+	j = judge(f);
+	assert_string_equal(must(j, "memory.kernel")->title, "Page tables hold 9 GiB of 16 GiB");
+	done(j, f);
+
+	f = healthy();
+	meminfo_is(f, "Percpu", 2 * GI);
+	meminfo_is(f, "MemFree", 8 * GI);
+	j = judge(f);
+	assert_contains(must(j, "memory.kernel")->title, "Per-CPU data");
+	done(j, f);
+
+	/* 10 % of a very small machine is the kernel's fixed cost. */
+	f = healthy();
+	meminfo_is(f, "MemTotal", 512 * MI);
+	meminfo_is(f, "PageTables", 60 * MI);
+	j = judge(f);
+	must_not(j, "memory.kernel");
+	done(j, f);
+}
+
+static void test_huge_pages(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	meminfo_is(f, "Hugepagesize", 2 * MI);
+	meminfo_is(f, "HugePages_Total", 5632);
+	meminfo_is(f, "HugePages_Free", 5632);
+	meminfo_is(f, "HugePages_Rsvd", 512);
+	meminfo_is(f, "Hugetlb", 11 * GI);
+	meminfo_is(f, "MemAvailable", 2 * GI);
+	j = judge(f);
+	assert_string_equal(must(j, "memory.huge-pages")->title,
+			    "Huge pages that nobody uses hold 10 GiB of 16 GiB, and 2 GiB are "
+			    "left");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	/* Promised to a program that has not touched them yet. */
+	meminfo_is(f, "HugePages_Rsvd", 5632);
+	j = judge(f);
+	must_not(j, "memory.huge-pages");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	/* Idle, but there is room. */
+	meminfo_is(f, "HugePages_Rsvd", 0);
+	meminfo_is(f, "MemAvailable", 4 * GI);
+	j = judge(f);
+	must_not(j, "memory.huge-pages");
 	done(j, f);
 }
 
@@ -615,7 +730,7 @@ static void test_table(void **state)
 		for (const struct finding_rule *o = finding_rules; o < r; o++)
 			assert_string_not_equal(o->id, r->id);
 	}
-	assert_int_equal(n, 11);
+	assert_int_equal(n, 13);
 	assert_string_equal(severity_name(SEVERITY_CRITICAL), "critical");
 	assert_string_equal(confidence_name(CONFIDENCE_LOW), "low");
 }
@@ -634,6 +749,8 @@ int main(void)
 		cmocka_unit_test(test_slabs),
 		cmocka_unit_test(test_dying),
 		cmocka_unit_test(test_process_heap),
+		cmocka_unit_test(test_kernel_parts),
+		cmocka_unit_test(test_huge_pages),
 		cmocka_unit_test(test_unaccounted),
 		cmocka_unit_test(test_partial),
 		cmocka_unit_test(test_extremes),
