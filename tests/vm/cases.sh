@@ -66,23 +66,31 @@ case_16g() {
 case_hugetlb() { GUEST_ARGUMENTS+=" hugetlb_free_vmemmap=on hugepages=24"; }
 case_hotplug() {
 	GUEST_MEMORY=1G,slots=8,maxmem=4G
-	GUEST_ARGUMENTS+=" memhp_default_state=online"
+	GUEST_ARGUMENTS+=" memhp_default_state=online_movable"
 	PLUG=8
 }
 
 # case_proof WORD DIR: the guest was what the case says.
 case_proof() {
 	local word=$1 dir=$2 c
+	[ "$ARCH" != x86_64 ] || equal "$word: five levels of page tables where the CPU has them" \
+		"$([[ $CPU == *la57=off* ]] && echo 0 || echo 1)" "$(cat "$dir/la57")"
 	for c in ${CASES//+/ }; do
 		case $c in
 		nokaslr) check "$word: the kernel is where it was linked to ($(cat "$dir/text"))" \
 			grep -qiE '^(ffffffff81|ffff8000(08|80|10))' "$dir/text" ;;
-		4level) equal "$word: four levels of page tables" 0 "$(cat "$dir/la57")" ;;
-		la57) equal "$word: five levels of page tables" 1 "$(cat "$dir/la57")" ;;
-		numa) equal "$word: three nodes have memory" 0-2 "$(cat "$dir/nodes")" ;;
-		16g) check "$word: RAM ends beyond 16 GiB and has holes" awk '
-			{ split($1, a, "-"); if (length(a[2]) > 9 || (length(a[2]) == 9 && a[2] > "400000000")) far = 1; n++ }
-			END { exit !(far && n >= 5) }' "$dir/ram" ;;
+		numa)
+			equal "$word: three nodes have memory" 0-2 "$(cat "$dir/nodes")"
+			check "$word: each node has its file ($(tr '\n' ';' <"$dir/frames.nodes"))" awk '
+				$1 == 0 && $3 < 262144 || $1 == 1 && $2 >= 262144 && $3 < 1310720 || $1 == 2 && $2 >= 1310720 { n++ }
+				END { exit n != 3 }' "$dir/frames.nodes"
+			;;
+		16g)
+			check "$word: a file lies beyond 4 GiB ($(cat "$dir/frames"))" awk '{ exit $1 < 1048576 }' "$dir/frames"
+			check "$word: RAM ends beyond 16 GiB and has holes" awk '
+				{ split($1, a, "-"); if (length(a[2]) > 9 || (length(a[2]) == 9 && a[2] > "400000000")) far = 1; n++ }
+				END { exit !(far && n >= 5) }' "$dir/ram"
+			;;
 		hugetlb) check "$word: 24 huge pages, 4 of them used" awk '
 			/^HugePages_Total:/ { t = $2 } /^HugePages_Free:/ { f = $2 } END { exit !(t == 24 && f == 20) }' "$dir/hugetlb" ;;
 		folios) check "$word: large folios in ext4 and xfs ($(tr '\n' ' ' <"$dir/folios"))" awk '

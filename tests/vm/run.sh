@@ -57,8 +57,7 @@ one_word() {
 		fail "$word: boots and comes back" "$REASON"
 		return
 	}
-	keep "$word" "$dir"
-	ok "$word: boots and comes back ($KERNEL_VERSION, $SECONDS s, boot $BOOTS of at most $BOOT_TRIES)"
+		ok "$word: boots and comes back ($KERNEL_VERSION, $SECONDS s, boot $BOOTS of at most $BOOT_TRIES)"
 	TEXTS+=("$(cut -d' ' -f1 "$dir/text")")
 	case_proof "$word" "$dir"
 	equal "$word: the static binary starts" "$("$CAPTURE" --version)" "$(cat "$dir/version")"
@@ -79,6 +78,7 @@ one_word() {
 	done
 	compare_both "$word" "$dir"
 	! has hotplug || compare_plugs "$word" "$dir"
+	keep "$word" "$dir"
 }
 
 compare_all() {
@@ -87,6 +87,7 @@ compare_all() {
 	compare_sum "$@"
 	compare_cgroups "$@"
 	compare_samples "$@"
+	! has hugetlb || compare_hugetlb "$@"
 }
 
 # A locked kernel: the rest is captured, and the archive says why the scan is missing.

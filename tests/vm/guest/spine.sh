@@ -75,6 +75,16 @@ rmdir $G/leaving
 	echo "/deep/pinning-too	64	dying /ossnap-spine/leaving|online /ossnap-spine"
 } >$R/groups
 
+if has numa; then
+	# Each node's own file.
+	echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control
+	for n in 0 1 2; do
+		mkdir /sys/fs/cgroup/node-$n
+		echo $n >/sys/fs/cgroup/node-$n/cpuset.mems
+		in_group /sys/fs/cgroup/node-$n /mnt/ext4/node-$n 131072
+		echo "$n $(truth frames /mnt/ext4/node-$n)" >>$R/frames.nodes
+	done
+fi
 if has hugetlb; then
 	mkdir /mnt/hugetlb
 	mount -t hugetlbfs huge /mnt/hugetlb
@@ -118,6 +128,7 @@ show_all() {
 	truth show charged-inside linked /charged-inside /mnt/ext4/charged-inside
 	truth show pinning linked /pinning /mnt/tmpfs/pinning
 	truth show pinning-too linked /deep/pinning-too /mnt/ext4/deep/pinning-too
+	! has numa || for n in 0 1 2; do truth show node-$n linked /node-$n /mnt/ext4/node-$n; done
 	! has folios || truth show folios-of-ext4 linked /big /mnt/ext4/big
 	! has folios || truth show folios-of-xfs linked /big /mnt/xfs/big
 	truth show deleted deleted /gone /proc/$holder/fd/20
@@ -131,6 +142,7 @@ $X list >$R/list
 $X check >$R/check 2>&1
 echo $? >$R/check.exit
 show_all >$R/truth.before
+truth frames /mnt/ext4/data >$R/frames
 for source in kcore bpf auto; do
 	grep -E '^(Cached|Buffers|MemTotal|SwapCached):' /proc/meminfo >$R/meminfo.$source
 	start=$(cut -d' ' -f1 /proc/uptime)
@@ -144,22 +156,40 @@ done
 show_all >$R/truth.after
 truth show evicted any /evicted /mnt/ext4/evicted >$R/truth.evicted.after
 
-# Memory is added by whoever runs this machine, while captures go on, one after the other.
+# Memory is added by whoever runs this machine, while captures go on, one after the other.  What a file
+# gets then lies in the new memory.
 if has hotplug; then
-	echo OSSNAP-VM-PLUG >/dev/console
-	n=0
-	after=0
-	while [ $n -lt 60 ] && [ $after -lt 2 ]; do
-		source=kcore
-		[ $((n % 2)) = 0 ] || source=bpf
+	one_capture() {
+		dd_file /mnt/ext4/fresh-$n 262144
+		sync
+		truth show fresh linked /fresh-$n /mnt/ext4/fresh-$n >$R/truth.plug-$n
 		before=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
-		$X -d 200ms --memory-source $source --sample all --min-free 1M -o $R/plug-$n.tar.zst >$R/plug-$n.out 2>$R/plug-$n.err
+		$X -d 200ms --memory-source $1 --sample all --min-free 1M -o $R/plug-$n.tar.zst >$R/plug-$n.out 2>$R/plug-$n.err
 		status=$?
 		now=$(awk '/^MemTotal:/ { print $2 }' /proc/meminfo)
-		echo "$n $source $status $before $now" >>$R/plugs
-		[ "$now" -lt 1900000 ] || after=$((after + 1))
+		echo "$n $1 $status $before $now $(truth frames /mnt/ext4/fresh-$n)" >>$R/plugs
 		n=$((n + 1))
+	}
+	echo OSSNAP-VM-PLUG >/dev/console
+	n=0
+	now=0
+	while [ $n -lt 40 ] && [ $now -lt 1900000 ]; do
+		one_capture kcore
+		one_capture bpf
 	done
+	# Then a piece of it goes and comes back all the time, and each time kcore is laid out anew.
+	block=$(ls -d /sys/devices/system/memory/memory[0-9]* | sort -V | tail -1)
+	while :; do
+		echo offline >$block/state && echo off >>$R/toggled
+		dd if=/proc/kcore of=/dev/null bs=64 count=1 2>/dev/null
+		echo online_movable >$block/state
+		dd if=/proc/kcore of=/dev/null bs=64 count=1 2>/dev/null
+	done 2>/dev/null &
+	toggler=$!
+	for source in kcore bpf auto kcore bpf auto; do
+		one_capture $source
+	done
+	kill $toggler
 	show_all >$R/truth.plugged
 fi
 kill $holder

@@ -8,6 +8,7 @@
  *   truth touch PATH BYTES                                 a file of huge pages, touched
  *   truth tails PATH                                       how many of its pages lie inside a
  *                                                          larger folio
+ *   truth frames PATH                                      its lowest and its highest page frame
  *
  * A row: name, state and path that are expected, device, inode, bytes, pages in the page cache.
  * Readahead may leave pages beyond the end of a file; they are cached, and count.
@@ -151,30 +152,48 @@ static void touch(const char *path, size_t bytes)
 #define PAGEMAP_FRAME ((1ULL << 55) - 1)
 #define KPF_COMPOUND_TAIL (1ULL << 16)
 
-static void tails(const char *path)
+/* Of the page frames of a file: how many are tails, the lowest and the highest number. */
+static void frames(const char *path, size_t *ret_tails, uint64_t *ret_low, uint64_t *ret_high)
 {
 	int fd = open(path, O_RDONLY), pagemap = open("/proc/self/pagemap", O_RDONLY);
 	int flags = open("/proc/kpageflags", O_RDONLY);
 	volatile unsigned char *map;
 	struct stat st;
-	size_t n = 0;
 
 	if (fd < 0 || pagemap < 0 || flags < 0 || fstat(fd, &st) < 0)
 		die(path);
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
 	if (map == MAP_FAILED)
 		die(path);
+	*ret_tails = 0;
+	*ret_low = UINT64_MAX;
+	*ret_high = 0;
 	for (size_t i = 0; i < (size_t)st.st_size; i += 4096) {
-		uint64_t entry, of_page;
+		uint64_t entry, frame, of_page;
 
 		(void)map[i];
 		if (pread(pagemap, &entry, 8, (off_t)(((uintptr_t)map + i) / 4096 * 8)) != 8 ||
-		    !(entry & PAGEMAP_PRESENT) ||
-		    pread(flags, &of_page, 8, (off_t)((entry & PAGEMAP_FRAME) * 8)) != 8)
+		    !(entry & PAGEMAP_PRESENT))
 			die("pagemap");
-		n += !!(of_page & KPF_COMPOUND_TAIL);
+		frame = entry & PAGEMAP_FRAME;
+		if (pread(flags, &of_page, 8, (off_t)(frame * 8)) != 8)
+			die("kpageflags");
+		*ret_tails += !!(of_page & KPF_COMPOUND_TAIL);
+		*ret_low = frame < *ret_low ? frame : *ret_low;
+		*ret_high = frame > *ret_high ? frame : *ret_high;
 	}
-	printf("%zu\n", n);
+}
+
+static void show_frames(const char *path, int only_tails)
+{
+	uint64_t low, high;
+	size_t tails;
+
+	frames(path, &tails, &low, &high);
+	if (only_tails)
+		printf("%zu\n", tails);
+	else
+		printf("%llu %llu\n", (unsigned long long)low, (unsigned long long)high);
 }
 
 int main(int argc, char **argv)
@@ -186,7 +205,9 @@ int main(int argc, char **argv)
 	else if (argc == 4 && strcmp(argv[1], "touch") == 0)
 		touch(argv[2], strtoul(argv[3], NULL, 10));
 	else if (argc == 3 && strcmp(argv[1], "tails") == 0)
-		tails(argv[2]);
+		show_frames(argv[2], 1);
+	else if (argc == 3 && strcmp(argv[1], "frames") == 0)
+		show_frames(argv[2], 0);
 	else
 		return 2;
 	return 0;
