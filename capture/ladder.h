@@ -6,7 +6,7 @@
 
 struct ladder {
 	int no;		   /* 0: source works; else the errno of the last rung */
-	char source[16];   /* kcore, bpf, core-file */
+	char source[16];   /* kcore, bpf, core-file, kpageflags, procfs */
 	char refused[512]; /* the rungs above it, or all of them, each with its reason; may be "" */
 };
 

@@ -172,6 +172,11 @@ static int set_btf(struct parser *p, const char *name, const char *value)
 	return set_path(p, name, value, &p->o.btf_file);
 }
 
+static int set_record_kernel(struct parser *p, const char *name, const char *value)
+{
+	return set_path(p, name, value, &p->o.record_kernel);
+}
+
 static int set_cgroup(struct parser *p, const char *name, const char *value)
 {
 	return set_path(p, name, value, &p->o.cgroup);
@@ -356,6 +361,9 @@ static const struct option_row rows[] = {
 	 "a recorded /proc and /sys, with core:FILE or procfs"},
 	{"btf", 0, required_argument, FOR_RUNS, "FILE", set_btf,
 	 "type information, when the kernel carries none"},
+	{"record-kernel", 0, required_argument, FOR_CAPTURE, "FILE", set_record_kernel,
+	 "also keep what the page-cache scan reads of the\nkernel's memory: FILE, FILE.btf and "
+	 "FILE.root, for\ncore:FILE, --btf and --root elsewhere"},
 	{"sample", 0, required_argument, FOR_RUNS, "SHARE", set_sample,
 	 "share of pages read: auto, all or 1/N (default:\nauto)"},
 	{"pid", 0, required_argument, FOR_RUNS, "PID", set_pid,
@@ -539,6 +547,12 @@ static int check_together(struct capture_options *o, struct err *e)
 			       "--root %s: a recording has no running kernel: needs "
 			       "--memory-source core:FILE or procfs",
 			       o->root);
+	if (o->record_kernel && o->memory_source != MEMORY_AUTO &&
+	    o->memory_source != MEMORY_KCORE && o->memory_source != MEMORY_BPF)
+		return err_set(e, EINVAL,
+			       "--record-kernel %s: --memory-source reads no kernel memory of this "
+			       "machine (needs auto, kcore or bpf)",
+			       o->record_kernel);
 	if (o->memory_source == MEMORY_CORE && !o->root)
 		return err_set(e, EINVAL,
 			       "--memory-source core:%s: needs --root DIR, the /proc and /sys "

@@ -31,9 +31,10 @@ struct capture_options {
 	const char *core_file; /* with MEMORY_CORE */
 	const char *root;      /* --root DIR, NULL: the live machine */
 	const char *btf_file;
-	uint32_t sample_one_in; /* 0: auto, 1: all */
-	pid_t pid;		/* 0: whole machine */
-	const char *cgroup;	/* NULL: whole machine */
+	const char *record_kernel; /* FILE to record kernel memory in; NULL: no */
+	uint32_t sample_one_in;	   /* 0: auto, 1: all */
+	pid_t pid;		   /* 0: whole machine */
+	const char *cgroup;	   /* NULL: whole machine */
 	uint64_t max_size, max_memory, min_free;
 	double max_cpu; /* % of one CPU */
 	enum capture_redact redact;

@@ -60,12 +60,15 @@ struct kmem_source {
 	struct kmem_range *ranges; /* ascending, disjoint; owned by the source */
 	size_t range_count;
 	uint32_t ns_per_page, ns_per_sample; /* what reading costs, roughly: for planning */
-	void *buffer;			     /* KMEM_READ_MAX, for sources that copy; may be NULL */
+	uint32_t recorded_one_in;	     /* of a recording: how it was sampled; 0: it is none */
+	uint64_t recorded_seed;
+	void *buffer; /* KMEM_READ_MAX, for sources that copy; may be NULL */
 };
 
 /*
- * Open the best source that works (MEMORY_AUTO: kcore, then bpf), or the one that was asked for.
- * Every rung that was tried and refused stands in e, also when a lower one was taken.
+ * Open the best source that works (MEMORY_AUTO: kcore, then bpf), or the one that was asked for;
+ * rung.h has the rungs below these.  Every rung that was tried and refused stands in e, also when
+ * a lower one was taken.
  * -EPERM/-EACCES: no privilege; -ENOTSUP: this kernel offers none.  l must outlive the source.
  */
 int kmem_open(struct kmem_source **ret, const struct capture_options *o, const struct sysroot *root,

@@ -8,52 +8,7 @@
 #include <time.h>
 
 #include "../base/clock.h"
-
-/* splitmix64: good enough to pick pages, and the seed in the archive repeats it. */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += 0x9e3779b97f4a7c15ULL;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ULL;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebULL;
-	return z ^ z >> 31;
-}
-
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-	while (b) {
-		uint64_t t = a % b;
-
-		a = b;
-		b = t;
-	}
-	return a;
-}
-
-/* A walk through 0 … n−1 that visits each once, starting anywhere, in strides of about 0.618 n:
- * at any moment what was visited is spread evenly, and each is equally likely to be in it. */
-struct walk {
-	uint64_t n, at, step, left;
-};
-
-static void walk_init(struct walk *w, uint64_t n, uint64_t *random)
-{
-	w->n = w->left = n;
-	w->at = n ? next_random(random) % n : 0;
-	w->step = n > 2 ? (uint64_t)((double)n * 0.6180339887498949) : 1;
-	while (n > 2 && gcd(w->step, n) != 1)
-		w->step++;
-}
-
-static bool walk_next(struct walk *w, uint64_t *ret)
-{
-	if (!w->left)
-		return false;
-	*ret = w->at;
-	w->at = (w->at + w->step) % w->n;
-	w->left--;
-	return true;
-}
+#include "walk.h"
 
 static bool out_of_budget(const struct scan *s)
 {
@@ -149,6 +104,17 @@ static void count_page(struct scan *s, const struct scan_head *h, unsigned tail)
 	else
 		count_sample(s, h->file, h->cgroup, h->bits | tail);
 	s->result.pages_read++;
+}
+
+/* As tables_sample() keys it; 0: no page cache. */
+static uint64_t sample_key(const struct scan_head *h, unsigned tail)
+{
+	uint64_t cgroup = h->cgroup == TABLE_NONE ? 0 : (uint64_t)h->cgroup + 1;
+
+	if (h->kind != KIND_MAPPED)
+		return 0;
+	return (h->file == TABLE_NONE ? SAMPLE_DROPPED : ((uint64_t)h->file + 1) << 32) |
+	       cgroup << 8 | h->bits | tail;
 }
 
 static bool is_page_addr(const struct scan *s, uint64_t addr)
@@ -276,7 +242,7 @@ int scan_all(struct scan *s, uint64_t *random)
 	return scan_check_pending(s);
 }
 
-/* ------------------------------------------------------------------ one of each stratum */
+/* ------------------------------------------------------------------ two of each two strata */
 
 #define BATCH_STRATA 65536u
 
@@ -284,8 +250,12 @@ struct sampler {
 	struct scan *s;
 	uint64_t *head; /* of the pages whose head has to be fetched */
 	unsigned char *tail;
+	uint16_t *item; /* which of the addresses that head is for */
 	size_t heads;
-	size_t n; /* addresses in s->addrs */
+	size_t n;	/* addresses in s->addrs */
+	uint64_t *pair; /* the pair each belongs to; two neighbours with the same one are both of it
+			 */
+	uint64_t *key;	/* what each turned out to be */
 };
 
 static int sample_heads(struct sampler *p)
@@ -311,6 +281,7 @@ static int sample_heads(struct sampler *p)
 			else
 				look_at_head(s, page, page + size, p->head[i], &s->head);
 			count_page(s, &s->head, p->tail[i]);
+			p->key[p->item[i]] = sample_key(&s->head, p->tail[i]);
 		}
 	}
 	p->heads = 0;
@@ -320,6 +291,16 @@ static int sample_heads(struct sampler *p)
 static bool is_empty(const unsigned char *page, size_t size)
 {
 	return page[0] == 0 && !memcmp(page, page + 1, size - 1);
+}
+
+static void count_pairs(struct sampler *p)
+{
+	struct pair_table *t = &p->s->pairs;
+
+	for (size_t i = 0; i + 1 < p->n; i++)
+		if (p->pair[i] == p->pair[i + 1] && (p->key[i] || p->key[i + 1]) &&
+		    pairs_keep(t, p->pair[i]))
+			pairs_add(t, p->key[i], p->key[i + 1]);
 }
 
 static int sample_flush(struct sampler *p)
@@ -336,6 +317,7 @@ static int sample_flush(struct sampler *p)
 		const unsigned char *page = (const unsigned char *)view + i * size;
 		uint64_t addr = s->addrs[i], head = page_head(s->l, page, addr);
 
+		p->key[i] = 0;
 		if (faults && is_empty(page, size)) {
 			s->result.holes++;
 			continue;
@@ -348,44 +330,61 @@ static int sample_flush(struct sampler *p)
 				continue;
 			}
 			p->head[p->heads] = head ? head : addr;
+			p->item[p->heads] = (uint16_t)i;
 			p->tail[p->heads++] = head ? STATE_TAIL : 0;
 			continue;
 		}
 		look_at_head(s, page, NULL, addr, &s->head);
 		count_page(s, &s->head, 0);
+		p->key[i] = sample_key(&s->head, 0);
 	}
-	p->n = 0;
 	r = sample_heads(p);
+	if (r == 0)
+		count_pairs(p);
+	p->n = 0;
 	return r < 0 ? r : check_if_many(s);
 }
 
+static uint64_t random_below(uint64_t *random, uint64_t n)
+{
+	return (uint64_t)(((__uint128_t)next_random(random) * n) >> 64);
+}
+
+/* Two frames of each second stratum and its next neighbour, never the same one twice. */
 static int sample_batch(struct sampler *p, uint64_t first, uint64_t step, uint64_t *random)
 {
 	struct scan *s = p->s;
 	const struct kmem_range *range = s->source->ranges;
 	const struct kmem_range *end = range + s->source->range_count;
+	uint64_t strata = s->result.strata_total, frames = 2 * (uint64_t)s->result.one_in;
 	uint64_t before = 0; /* frames in the ranges before this one */
 	int r;
 
-	for (uint64_t stratum = first; stratum < s->result.strata_total; stratum += step) {
-		uint64_t index =
-			stratum * s->result.one_in +
-			(uint64_t)(((__uint128_t)next_random(random) * s->result.one_in) >> 64);
+	for (uint64_t pair = first; pair * 2 < strata; pair += step) {
+		uint64_t a = random_below(random, frames), b = random_below(random, frames - 1);
+		uint64_t of[2];
 
-		s->result.strata_done++;
-		if (index >= s->result.pages_total) /* the last stratum is short */
-			continue;
-		while (range < end && index - before >= range->end_pfn - range->start_pfn) {
-			before += range->end_pfn - range->start_pfn;
-			range++;
-		}
-		if (range == end)
-			break;
-		s->addrs[p->n++] = kmem_page_addr(s->source, range->start_pfn + index - before);
-		if (p->n == KMEM_GATHER_MAX) {
+		b += b >= a;
+		of[0] = pair * frames + (a < b ? a : b);
+		of[1] = pair * frames + (a < b ? b : a);
+		s->result.strata_done += pair * 2 + 1 < strata ? 2 : 1;
+		if (p->n + 2 > KMEM_GATHER_MAX) {
 			r = sample_flush(p);
 			if (r < 0)
 				return r;
+		}
+		for (size_t i = 0; i < 2; i++) {
+			if (of[i] >= s->result.pages_total) /* the last stratum is short */
+				break;
+			while (range < end && of[i] - before >= range->end_pfn - range->start_pfn) {
+				before += range->end_pfn - range->start_pfn;
+				range++;
+			}
+			if (range == end)
+				break;
+			p->pair[p->n] = pair;
+			s->addrs[p->n++] =
+				kmem_page_addr(s->source, range->start_pfn + of[i] - before);
 		}
 	}
 	r = sample_flush(p);
@@ -394,8 +393,8 @@ static int sample_batch(struct sampler *p, uint64_t first, uint64_t step, uint64
 
 int scan_sampled(struct scan *s, uint64_t *random)
 {
-	/* Each batch is every step-th stratum: odd, so as not to go along with the folios, and
-	 * large, so that neighbours share the processor's address translations. */
+	/* Each batch is every step-th pair of strata: odd, so as not to go along with the folios,
+	 * and large, so that neighbours share the processor's address translations. */
 	uint64_t step = s->result.strata_total / BATCH_STRATA | 1;
 	struct sampler p = {.s = s};
 	struct walk walk;
@@ -404,7 +403,10 @@ int scan_sampled(struct scan *s, uint64_t *random)
 
 	p.head = malloc(KMEM_GATHER_MAX * sizeof(*p.head));
 	p.tail = malloc(KMEM_GATHER_MAX);
-	if (!p.head || !p.tail)
+	p.item = malloc(KMEM_GATHER_MAX * sizeof(*p.item));
+	p.pair = malloc(KMEM_GATHER_MAX * sizeof(*p.pair));
+	p.key = malloc(KMEM_GATHER_MAX * sizeof(*p.key));
+	if (!p.head || !p.tail || !p.item || !p.pair || !p.key)
 		r = -ENOMEM;
 	if (s->source->ops->expect)
 		s->source->ops->expect(s->source, s->result.strata_total);
@@ -418,5 +420,8 @@ int scan_sampled(struct scan *s, uint64_t *random)
 	}
 	free(p.head);
 	free(p.tail);
+	free(p.item);
+	free(p.pair);
+	free(p.key);
 	return r;
 }

@@ -178,8 +178,8 @@ static int write_note(struct record_source *r, Elf64_Phdr *ret)
 		struct record_note note;
 	} head = {.h = {.n_namesz = sizeof(RECORD_NOTE_NAME), .n_type = RECORD_NOTE_TYPE},
 		  .name = RECORD_NOTE_NAME,
-		  .note = {1, r->s.vmemmap_base, r->s.page_struct_size, r->s.page_size,
-			   r->s.range_count}};
+		  .note = {2, r->s.vmemmap_base, r->s.page_struct_size, r->s.page_size,
+			   r->s.range_count, r->s.recorded_one_in, r->s.recorded_seed}};
 	size_t ranges = r->s.range_count * sizeof(*r->s.ranges);
 	int err;
 

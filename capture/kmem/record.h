@@ -12,9 +12,10 @@
 #define RECORD_NOTE_NAME "ossnap"
 #define RECORD_NOTE_TYPE 1u
 struct record_note {
-	uint64_t version; /* 1 */
+	uint64_t version; /* 2 */
 	uint64_t vmemmap_base, page_struct_size, page_size, range_count;
-	/* followed by range_count × {start_pfn, end_pfn} */
+	uint64_t one_in, seed; /* of the scan that was recorded; 0: not known */
+			       /* followed by range_count × {start_pfn, end_pfn} */
 };
 
 /*

@@ -12,6 +12,18 @@ uint64_t scan_thread_cpu(void)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
+/* Of a sampled scan an eighth of the memory is for the pairs. */
+static int init_tables(struct scan *s)
+{
+	size_t memory = s->config.memory, pairs = s->result.one_in == 1 ? 0 : memory / 8;
+	int r = tables_init(&s->tables, memory - pairs);
+
+	if (r == 0 && s->result.one_in > 1)
+		r = pairs_init(&s->pairs, pairs, (s->result.strata_total + 1) / 2);
+	s->result.pair_one_in = s->pairs.one_in;
+	return r;
+}
+
 int scan_run(struct scan **ret, struct kmem_source *source, const struct kmem_layout *l,
 	     const struct scan_config *c, struct err *e)
 {
@@ -34,11 +46,12 @@ int scan_run(struct scan **ret, struct kmem_source *source, const struct kmem_la
 	s->pending = malloc((SCAN_ITEMS / 32 + SCAN_PENDING) * sizeof(*s->pending));
 	s->items = malloc(SCAN_ITEMS);
 	s->addrs = malloc(KMEM_GATHER_MAX * sizeof(*s->addrs));
-	r = s->pending && s->items && s->addrs ? tables_init(&s->tables, c->memory) : -ENOMEM;
+	r = s->pending && s->items && s->addrs ? init_tables(s) : -ENOMEM;
 	if (r == 0 && (source->page_struct_size < 32 || source->page_struct_size > 256))
 		r = -ENOTSUP;
 	if (r == 0)
 		r = s->result.one_in == 1 ? scan_all(s, &random) : scan_sampled(s, &random);
+	s->result.pairs_dropped = s->pairs.dropped;
 	s->result.scan_cpu_ns = scan_thread_cpu() - s->cpu_start;
 	if (r < 0) {
 		err_errno(e, r, "page-cache scan");
@@ -55,6 +68,7 @@ void scan_destroy(struct scan *s)
 	if (!s)
 		return;
 	tables_deinit(&s->tables);
+	pairs_deinit(&s->pairs);
 	free(s->pending);
 	free(s->items);
 	free(s->addrs);
@@ -92,6 +106,28 @@ static int emit_sample(struct scan *s, const struct sample_entry *sample,
 			    sample->pages);
 }
 
+/* Is it page cache, now that the files have been looked at? */
+static bool pair_side(const struct scan *s, uint64_t key, struct scan_sample *ret)
+{
+	uint32_t file = sample_file(key), cgroup = sample_cgroup(key);
+	enum file_status status = file ? s->tables.files[file - 1].status : FILE_VALID;
+
+	*ret = (struct scan_sample){status == FILE_DROPPED ? 0 : file,
+				    cgroup ? s->canonical[cgroup - 1] : 0,
+				    sample_state(key) & ~SAMPLE_DROPPED};
+	return key && (status == FILE_VALID || status == FILE_DROPPED);
+}
+
+static int emit_pair(struct scan *s, const struct pair_entry *p, const struct scan_sink *sink)
+{
+	struct scan_sample a, b;
+	bool has_a = pair_side(s, p->a, &a), has_b = pair_side(s, p->b, &b);
+
+	if (!has_a && !has_b)
+		return 0;
+	return sink->pair(sink->ctx, has_a ? &a : &b, has_a && has_b ? &b : NULL, p->pairs);
+}
+
 int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 {
 	uint64_t start = scan_thread_cpu();
@@ -109,6 +145,12 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 	for (uint32_t i = 0; r >= 0 && i < s->tables.sample_size; i++) {
 		if (s->tables.samples[i].key)
 			r = emit_sample(s, &s->tables.samples[i], sink);
+	}
+	if (r >= 0 && sink->pair && s->pairs.slots)
+		r = sink->table(sink->ctx, SCAN_PAIRS);
+	for (uint32_t i = 0; r >= 0 && sink->pair && i < s->pairs.size; i++) {
+		if (s->pairs.slots[i].a)
+			r = emit_pair(s, &s->pairs.slots[i], sink);
 	}
 	s->result.resolve_cpu_ns = scan_thread_cpu() - start;
 	return r < 0 ? r : 0;

@@ -4,10 +4,11 @@
  * It works on any kmem_source and writes into tables of bounded size; collectors/page_cache.c
  * turns them into the members FORMAT.md describes.
  *
- * Full (one_in 1): all struct pages, in chunks.  Sampled: one random page of each stratum of
- * one_in consecutive frames.  Either way the chunks or strata are visited in batches that are each
- * spread over all of memory, and the batches in random order, so that a scan stopped by its time
- * or CPU budget is still an unbiased sample.
+ * Full (one_in 1): all struct pages, in chunks.  Sampled: of each two strata of one_in consecutive
+ * frames, which lie side by side, two random frames, so that the sample itself tells its error.
+ * Either way the chunks or strata are visited in batches that are each spread over all of memory,
+ * and the batches in random order, so that a scan stopped by its time or CPU budget is still an
+ * unbiased sample.
  */
 #pragma once
 
@@ -33,6 +34,8 @@ struct scan_result {
 	uint32_t one_in;
 	uint64_t seed;
 	uint64_t pages_total, strata_total, strata_done, pages_read, holes;
+	uint64_t pair_one_in; /* of the pairs of a sampled scan so many are in its table; 0: none */
+	uint64_t pairs_dropped;
 	uint64_t discarded; /* pages of files that went away while they were resolved */
 	bool finished;
 	uint64_t scan_cpu_ns, resolve_cpu_ns;
@@ -72,7 +75,12 @@ struct scan_cgroup {
 	bool truncated;
 };
 
-enum scan_table { SCAN_FILES, SCAN_CGROUPS, SCAN_SAMPLES };
+enum scan_table { SCAN_FILES, SCAN_CGROUPS, SCAN_SAMPLES, SCAN_PAIRS };
+
+struct scan_sample { /* file 0: dropped; cgroup 0: none or not known */
+	uint32_t file, cgroup;
+	unsigned state;
+};
 
 /* table: before the first row of each, also of an empty one; then once per row.  A negative return
  * stops and is returned. */
@@ -82,11 +90,14 @@ struct scan_sink {
 	int (*sample)(void *ctx, uint32_t file, uint32_t cgroup, unsigned state, uint64_t pages);
 	int (*cgroup)(void *ctx, const struct scan_cgroup *c);
 	void *ctx;
+	/* Pairs of pages of one stratum; b NULL: no page cache.  May be NULL: not wanted. */
+	int (*pair)(void *ctx, const struct scan_sample *a, const struct scan_sample *b,
+		    uint64_t pairs);
 };
 
 /*
- * Name what was found: all files, then all cgroups, then all samples.  Files that went away
- * meanwhile are left out and counted.  After this the result is final.
+ * Name what was found: all files, then all cgroups, then all samples, then all pairs.  Files that
+ * went away meanwhile are left out and counted.  After this the result is final.
  */
 int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e);
 

@@ -2,6 +2,7 @@
 /* Shared by scan.c, pages.c, files.c, names.c and cgroups.c. */
 #pragma once
 
+#include "pairs.h"
 #include "scan.h"
 
 #define SCAN_NO_ADDR UINT64_MAX
@@ -20,6 +21,7 @@ struct scan {
 	struct scan_config config;
 	struct scan_result result;
 	struct scan_tables tables;
+	struct pair_table pairs; /* of a sampled scan */
 
 	/* The last ones seen: neighbouring pages mostly belong together. */
 	struct scan_head head;

@@ -1,146 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The ladder of sources, and what all of them share. */
-#include "kmem.h"
+/* The ladder: which rung to stand on. */
+#include "rung.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "../base/cleanup.h"
+#include <bpf/btf.h>
+
 #include "../base/proc.h"
-
-int kmem_view(struct kmem_source *s, uint64_t addr, size_t len, const void **ret)
-{
-	if (len > KMEM_READ_MAX)
-		return -E2BIG;
-	return s->ops->read(s, addr, s->buffer, len, ret);
-}
-
-int kmem_read(struct kmem_source *s, uint64_t addr, void *buf, size_t len)
-{
-	const void *p;
-	int r;
-
-	if (len > KMEM_READ_MAX)
-		return -E2BIG;
-	r = s->ops->read(s, addr, buf, len, &p);
-	if (r == 0 && p != buf)
-		memcpy(buf, p, len);
-	return r;
-}
-
-int kmem_gather(struct kmem_source *s, const uint64_t *addr, size_t n, size_t size, void *buf,
-		size_t *ret_faults)
-{
-	size_t step, total = 0;
-
-	if (size == 0 || size > KMEM_ITEM_MAX)
-		return -E2BIG;
-	step = KMEM_READ_MAX / size;
-	if (step > KMEM_GATHER_MAX)
-		step = KMEM_GATHER_MAX;
-	for (size_t i = 0; i < n; i += step) {
-		size_t count = n - i < step ? n - i : step, faults;
-		char *out = (char *)buf + i * size;
-		const void *p;
-		int r = s->ops->gather(s, addr + i, count, size, out, &p, &faults);
-
-		if (r < 0)
-			return r;
-		if (p != out)
-			memcpy(out, p, count * size);
-		total += faults;
-	}
-	*ret_faults = total;
-	return 0;
-}
-
-uint64_t kmem_page_count(const struct kmem_source *s)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < s->range_count; i++)
-		n += s->ranges[i].end_pfn - s->ranges[i].start_pfn;
-	return n;
-}
-
-void kmem_close(struct kmem_source *s)
-{
-	if (s)
-		s->ops->close(s);
-}
-
-/* "START-END : System RAM", both inclusive, in hexadecimal.  Only the top level: what begins with
- * a space lies inside another range. */
-static bool parse_iomem_line(const char *line, uint64_t *ret_start, uint64_t *ret_end)
-{
-	char *dash, *after;
-
-	if (line[0] == ' ' || !strstr(line, " : System RAM"))
-		return false;
-	*ret_start = strtoull(line, &dash, 16);
-	if (dash == line || *dash != '-')
-		return false;
-	*ret_end = strtoull(dash + 1, &after, 16);
-	return after != dash + 1;
-}
-
-static int read_iomem(FILE *file, size_t page_size, struct kmem_range *ranges, size_t *ret_count,
-		      struct err *e)
-{
-	char line[256];
-	size_t n = 0;
-
-	while (fgets(line, sizeof(line), file)) {
-		uint64_t start, end;
-
-		if (!parse_iomem_line(line, &start, &end))
-			continue;
-		if (end <= start)
-			return err_set(e, EACCES,
-				       "/proc/iomem: addresses are hidden (needs CAP_SYS_ADMIN)");
-		start = (start + page_size - 1) / page_size;
-		end = (end + 1) / page_size;
-		if (end <= start)
-			continue;
-		if (n && ranges[n - 1].end_pfn > start)
-			return err_set(e, EINVAL, "/proc/iomem: ranges overlap");
-		if (n == KMEM_MAX_RANGES)
-			return err_set(e, E2BIG, "/proc/iomem: more than %d ranges of System RAM",
-				       KMEM_MAX_RANGES);
-		ranges[n++] = (struct kmem_range){start, end};
-	}
-	*ret_count = n;
-	return n ? 0 : err_set(e, ENODATA, "/proc/iomem: no System RAM in it");
-}
-
-int kmem_ranges_from_iomem(struct kmem_range **ret, size_t *ret_count, const struct sysroot *root,
-			   size_t page_size, struct err *e)
-{
-	struct kmem_range *ranges;
-	_cleanup_file_ FILE *file = NULL;
-	int fd, r;
-
-	fd = openat(root->proc_fd, "iomem", O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(e, errno, "/proc/iomem");
-	file = fdopen(fd, "r");
-	if (!file) {
-		close(fd);
-		return err_errno(e, ENOMEM, "/proc/iomem");
-	}
-	ranges = calloc(KMEM_MAX_RANGES, sizeof(*ranges));
-	if (!ranges)
-		return err_errno(e, ENOMEM, "/proc/iomem");
-	r = read_iomem(file, page_size, ranges, ret_count, e);
-	if (r < 0)
-		free(ranges);
-	else
-		*ret = ranges;
-	return r;
-}
 
 void kmem_lockdown(const struct sysroot *root, char out[KMEM_LOCKDOWN])
 {
@@ -170,27 +38,13 @@ static int explain_lockdown(int r, const struct sysroot *root, struct err *e)
 		       (int)strcspn(e->text, ":"), e->text);
 }
 
-int kmem_open(struct kmem_source **ret, const struct capture_options *o, const struct sysroot *root,
-	      const struct kmem_layout *l, struct err *e)
+/* One rung after the other, as far as o asks for. */
+static int open_live(struct kmem_source **ret, const struct capture_options *o,
+		     const struct sysroot *root, const struct kmem_layout *l, struct err *e)
 {
 	struct err kcore = {0}, bpf = {0};
-	int r, r2;
+	int r;
 
-	switch (o->memory_source) {
-	case MEMORY_CORE:
-		return kmem_open_core(ret, o->core_file, root, l, e);
-	case MEMORY_KPAGEFLAGS:
-		return err_set(e, ENOTSUP, "memory source kpageflags: not in this version");
-	case MEMORY_PROCFS:
-		return err_set(e, ENOTSUP, "memory source procfs: holds no page-cache scan");
-	default:
-		break;
-	}
-	if (root->recorded)
-		return err_set(e, ENOTSUP,
-			       "%s: a recorded tree; --memory-source core:FILE reads the "
-			       "memory recorded with it",
-			       root->path);
 	if (o->memory_source != MEMORY_BPF) {
 		r = kmem_open_kcore(ret, root, l, &kcore);
 		if (r == 0)
@@ -199,15 +53,93 @@ int kmem_open(struct kmem_source **ret, const struct capture_options *o, const s
 		if (o->memory_source == MEMORY_KCORE)
 			return err_set(e, -r, "%s", kcore.text);
 	}
-	r2 = kmem_open_bpf(ret, root, l, &bpf);
-	if (r2 == 0) {
+	r = kmem_open_bpf(ret, root, l, &bpf);
+	if (r == 0) {
 		if (kcore.no)
 			err_set(e, kcore.no, "%s; using bpf", kcore.text);
 		return 0;
 	}
-	r2 = explain_lockdown(r2, root, &bpf);
+	r = explain_lockdown(r, root, &bpf);
 	if (!kcore.no)
-		return err_set(e, -r2, "%s", bpf.text);
+		return err_set(e, -r, "%s", bpf.text);
 	/* A kernel without kcore but a caller without privilege: the second is what to tell. */
-	return err_set(e, -r2, "%s; %s", kcore.text, bpf.text);
+	return err_set(e, -r, "%s; %s", kcore.text, bpf.text);
+}
+
+int kmem_open(struct kmem_source **ret, const struct capture_options *o, const struct sysroot *root,
+	      const struct kmem_layout *l, struct err *e)
+{
+	if (o->memory_source == MEMORY_CORE)
+		return kmem_open_core(ret, o->core_file, root, l, e);
+	if (root->recorded)
+		return err_set(e, ENOTSUP,
+			       "%s: a recorded tree; --memory-source core:FILE reads the "
+			       "memory recorded with it",
+			       root->path);
+	return open_live(ret, o, root, l, e);
+}
+
+static int open_memory(struct kmem_rung *g, const struct capture_options *o,
+		       const struct sysroot *root, struct err *e)
+{
+	struct btf *btf;
+	int r = kmem_btf_open(&btf, o->btf_file, root, e);
+
+	if (r < 0)
+		return r;
+	r = kmem_layout_init(&g->layout, btf, e);
+	btf__free(btf);
+	return r < 0 ? r : kmem_open(&g->source, o, root, &g->layout, e);
+}
+
+static bool refused(int r)
+{
+	return r == -EPERM || r == -EACCES;
+}
+
+int kmem_stand(struct kmem_rung *ret, const struct capture_options *o, const struct sysroot *root,
+	       struct err *e)
+{
+	const bool any = o->memory_source == MEMORY_AUTO;
+	struct err above = {0}, flags = {0};
+	int r;
+
+	*ret = (struct kmem_rung){.name = "procfs"};
+	if (o->memory_source != MEMORY_KPAGEFLAGS && o->memory_source != MEMORY_PROCFS) {
+		r = open_memory(ret, o, root, &above);
+		if (r == 0) {
+			ret->name = ret->source->ops->name;
+			*e = above;
+			return 0;
+		}
+		/* Types that were given by name are to be right, not to be done without. */
+		if (!any || root->recorded || (o->btf_file && !refused(r)))
+			return err_set(e, -r, "%s", above.text);
+		ret->refused = refused(r);
+	}
+	if (root->recorded)
+		return err_set(e, ENOTSUP, "%s: a recorded tree has no open files to look at",
+			       root->path);
+	if (o->memory_source == MEMORY_PROCFS)
+		return 0;
+	r = frames_open(&ret->frames, root, &flags);
+	if (r == 0) {
+		ret->name = "kpageflags";
+		if (any)
+			err_set(e, above.no, "%s; using kpageflags", above.text);
+		return 0;
+	}
+	if (!any)
+		return err_set(e, -r, "%s", flags.text);
+	ret->refused |= refused(r);
+	err_set(e, flags.no, "%s; %s; using procfs", above.text, flags.text);
+	return 0;
+}
+
+void kmem_leave(struct kmem_rung *g)
+{
+	kmem_close(g->source);
+	frames_close(g->frames);
+	g->source = NULL;
+	g->frames = NULL;
 }

@@ -24,6 +24,7 @@
 
 #include "../../bpf/kmem.h"
 #include "../base/cleanup.h"
+#include "../base/clock.h"
 #include "kmem.skel.h"
 #include "kmem_pages.skel.h"
 
@@ -38,6 +39,8 @@ _Static_assert(MEMBER_SIZE(struct kmem_bpf_shared, item) == KMEM_ITEM_MAX, "one 
 #define READABLE_SLOTS 4096u
 /* Loading kmem_pages.bpf.c costs about 10 ms, and saves about 60 ns a sample. */
 #define MANY_SAMPLES (1u << 16)
+/* How long loading is tried again when signals come between. */
+#define LOAD_NS (5 * NSEC_PER_SEC)
 
 struct bpf_source {
 	struct kmem_source s;
@@ -96,7 +99,7 @@ static bool load_pages(struct bpf_source *b)
 	b->pages_tried = true;
 	before = libbpf_set_print(quiet);
 	b->pages = kmem_pages_bpf__open();
-	if (b->pages && kmem_pages_bpf__load(b->pages) < 0) {
+	if (b->pages && kmem_pages_bpf__load(b->pages) < 0) { /* also for a signal: not again */
 		kmem_pages_bpf__destroy(b->pages);
 		b->pages = NULL;
 	}
@@ -315,19 +318,35 @@ static int find_base(struct bpf_source *b, const struct kmem_layout *l, const st
 	return 0;
 }
 
+static int load_once(struct bpf_source *b, bool loop)
+{
+	int r;
+
+	b->skel = kmem_bpf__open();
+	if (!b->skel)
+		return -errno;
+	bpf_program__set_autoload(b->skel->progs.kmem_gather, loop);
+	bpf_program__set_autoload(b->skel->progs.kmem_gather_few, !loop);
+	r = kmem_bpf__load(b->skel);
+	if (r < 0) {
+		kmem_bpf__destroy(b->skel);
+		b->skel = NULL;
+	}
+	return r;
+}
+
 static int load(struct bpf_source *b, struct err *e)
 {
 	libbpf_print_fn_t before = libbpf_set_print(quiet);
+	const uint64_t end = clock_ns(CLOCK_MONOTONIC) + LOAD_NS;
 	bool loop;
 	int r;
 
 	loop = libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, NULL) == 1;
-	b->skel = kmem_bpf__open();
-	if (b->skel) {
-		bpf_program__set_autoload(b->skel->progs.kmem_gather, loop);
-		bpf_program__set_autoload(b->skel->progs.kmem_gather_few, !loop);
-	}
-	r = b->skel ? kmem_bpf__load(b->skel) : -errno;
+	/* The verifier gives up when a signal comes, and the CPU budget stops us by signals. */
+	do {
+		r = load_once(b, loop);
+	} while (r == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end);
 	libbpf_set_print(before);
 	if (r == -EPERM || r == -EACCES)
 		return err_set(e, -r,

@@ -291,7 +291,7 @@ static int by_note(struct core_source *c, const char *file, struct err *e)
 	if (len < sizeof(note))
 		return err_set(e, EBADMSG, "%s: its note is cut", file);
 	memcpy(&note, data, sizeof(note));
-	if (note.version != 1)
+	if (note.version != 2)
 		return err_set(e, EPROTONOSUPPORT, "%s: a recording of version %llu", file,
 			       (unsigned long long)note.version);
 	if (note.page_struct_size != c->s.page_struct_size)
@@ -317,6 +317,8 @@ static int by_note(struct core_source *c, const char *file, struct err *e)
 	c->s.range_count = note.range_count;
 	c->s.vmemmap_base = note.vmemmap_base;
 	c->s.page_size = note.page_size;
+	c->s.recorded_one_in = note.one_in <= 1u << 20 ? (uint32_t)note.one_in : 0;
+	c->s.recorded_seed = note.seed;
 	return 0;
 }
 

@@ -192,15 +192,11 @@ static bool grow_samples(struct scan_tables *t)
 	return true;
 }
 
-/* Counters of dropped files: bit 7 of the state byte is never set in a state, and keeps the key of
- * (no file, no cgroup, no bits) from being 0, the empty slot. */
-#define KEY_DROPPED 0x80u
-
 uint64_t *tables_sample(struct scan_tables *t, uint32_t file, uint32_t cgroup, unsigned state)
 {
 	uint64_t cg = cgroup == TABLE_NONE ? 0 : (uint64_t)cgroup + 1;
 	uint64_t key =
-		(file == TABLE_NONE ? KEY_DROPPED : ((uint64_t)file + 1) << 32) | cg << 8 | state;
+		(file == TABLE_NONE ? SAMPLE_DROPPED : ((uint64_t)file + 1) << 32) | cg << 8 | state;
 	struct sample_entry *s = sample_slot(t->samples, t->sample_size, key);
 
 	if (s->key)
@@ -214,7 +210,7 @@ uint64_t *tables_sample(struct scan_tables *t, uint32_t file, uint32_t cgroup, u
 			return tables_sample(t, TABLE_NONE, cgroup, state);
 		}
 		if (t->sample_count + 3 > t->sample_size) /* the reserve is used up as well */
-			s = sample_slot(t->samples, t->sample_size, key = KEY_DROPPED);
+			s = sample_slot(t->samples, t->sample_size, key = SAMPLE_DROPPED);
 	}
 	if (!s->key) {
 		s->key = key;

@@ -67,6 +67,10 @@ uint32_t tables_cgroup(struct scan_tables *t, uint64_t memcg);
 uint64_t *tables_sample(struct scan_tables *t, uint32_t file, uint32_t cgroup, unsigned state);
 void tables_file_dropped(struct scan_tables *t, uint64_t mapping);
 
+/* Counters of dropped files: bit 7 of the state byte is never set in a state, and keeps the key of
+ * (no file, no cgroup, no bits) from being 0, the empty slot. */
+#define SAMPLE_DROPPED 0x80u
+
 static inline uint32_t sample_file(uint64_t key) /* 0: dropped; else index + 1 */
 {
 	return (uint32_t)(key >> 32);

@@ -148,7 +148,7 @@ static void test_hostile_notes(void **state)
 		  .n = {.n_namesz = 7,
 			.n_descsz = sizeof(struct record_note) + 32,
 			.n_type = RECORD_NOTE_TYPE},
-		  .note = {1, W_VMEMMAP, 64, 4096, 2},
+		  .note = {2, W_VMEMMAP, 64, 4096, 2, 0, 0},
 		  .ranges = {{1, 5}, {7, 9}}},
 	  f;
 	struct kmem_source *s;
@@ -186,7 +186,7 @@ static void test_hostile_notes(void **state)
 			f.note.page_struct_size = 56;
 			break;
 		case 8:
-			f.note.version = 2;
+			f.note.version = 3;
 			break;
 		}
 		put(fd, &f, sizeof(f), 0);
