@@ -14,9 +14,9 @@
 
 struct row {
 	struct model_cgroup cgroup;
-	uint64_t cache_id; /* of the last such group the scan met; FACT_NONE: none */
-	uint64_t pages;	   /* sampled */
-	uint32_t original; /* place before sorting */
+	uint64_t cache_id;  /* of the last such group the scan met; FACT_NONE: none */
+	struct tally tally; /* sampled */
+	uint32_t original;  /* place before sorting */
 	struct container_path parsed;
 	uint64_t mntns;
 };
@@ -88,6 +88,27 @@ static int add_scanned(struct model_build *b, struct rows *t, struct lookup *ids
 	return 0;
 }
 
+static void count_pairs(struct model_build *b, struct rows *t, const struct lookup *ids)
+{
+	for (size_t i = 0; b->design.paired && i < b->f->cache_pairs.count; i++) {
+		const struct fact_cache_pair *p = &b->f->cache_pairs.rows[i];
+		const uint64_t id[] = {p->cgroup, p->cgroup2};
+		uint32_t row[2];
+
+		for (size_t k = 0; k < 2; k++) {
+			bool any = id[k] && id[k] != FACT_NONE;
+
+			row[k] = any ? lookup_get(ids, id[k], 0, NULL, 0) : 0;
+			if (row[k])
+				t->rows[row[k] - 1].tally.paired = none_add(
+					t->rows[row[k] - 1].tally.paired, or_zero(p->pairs));
+		}
+		if (row[0] && row[0] == row[1])
+			t->rows[row[0] - 1].tally.both =
+				none_add(t->rows[row[0] - 1].tally.both, or_zero(p->pairs));
+	}
+}
+
 static void count_pages(struct model_build *b, struct rows *t, const struct lookup *ids)
 {
 	if (!b->sampled)
@@ -97,11 +118,12 @@ static void count_pages(struct model_build *b, struct rows *t, const struct look
 		uint32_t row = s->cgroup ? lookup_get(ids, s->cgroup, 0, NULL, 0) : 0;
 
 		if (row)
-			t->rows[row - 1].pages =
-				none_add(t->rows[row - 1].pages, or_zero(s->pages));
+			t->rows[row - 1].tally.pages =
+				none_add(t->rows[row - 1].tally.pages, or_zero(s->pages));
 	}
+	count_pairs(b, t, ids);
 	for (size_t i = 0; i < t->count; i++)
-		t->rows[i].cgroup.cached = estimate_total(&b->design, t->rows[i].pages);
+		t->rows[i].cgroup.cached = estimate_total(&b->design, &t->rows[i].tally);
 }
 
 static uint64_t own_limit(const struct fact_cgroup *g)

@@ -39,6 +39,11 @@ int sample_design_init(struct sample_design *ret, const struct fact_scan *scan)
 		d.population = (double)scan->pages_total;
 	else if (scan->strata_total >= scan->strata_done && scan->strata_total <= sane)
 		d.population = (double)scan->strata_total * d.one_in;
+	if (scan->strata_total >= scan->strata_done && scan->strata_total <= sane)
+		d.done = d.draws / (double)scan->strata_total;
+	else
+		d.done = fmin(1, d.draws * d.one_in / d.population);
+	d.paired = scan->one_in > 1 && scan->pair_one_in > 0 && scan->pair_one_in <= sane;
 	if (d.population < d.draws)
 		d.population = d.draws;
 	*ret = d;
@@ -66,42 +71,126 @@ static double finite_population(double n, double population)
 	return sqrt((population - n) / (population - 1));
 }
 
-struct estimate estimate_total(const struct sample_design *d, uint64_t pages)
+/* Too few pairs tell nothing: as if the pages lay scattered. */
+#define FEW 8
+
+/* Part of the pages that stand alone in their pair: d/k. */
+static double alone(const struct tally *t)
 {
-	double k = (double)pages, low, high, seen = k * d->page_size;
+	double paired = (double)t->paired, both = 2 * (double)t->both;
+
+	if (t->paired < FEW || t->paired > t->pages || both > paired)
+		return 1;
+	return (paired - both) / paired;
+}
+
+/* v of the pages drawn and those that a stopped scan left out; d: its estimate from pairs, and
+ * binomial k p(1 − p). */
+static double variance(const struct sample_design *s, double d, double binomial)
+{
+	double within = d * (1 - 1 / s->one_in);
+
+	return s->done * within + (1 - s->done) * fmax(within, 2 * binomial - d);
+}
+
+static struct estimate paired_total(const struct sample_design *s, const struct tally *t, double k)
+{
+	double n = s->draws, d = k * alone(t), unit = s->population / n * s->page_size;
+	double v = variance(s, d, k * (1 - k / n));
+	double a = k > 0 ? d / k : 1, b = n > k ? fmin(d / (n - k), 1) : 1;
+	double centre = k + (a - b) * Z95 * Z95 / 2, half = Z95 * sqrt(v + Z95 * Z95 / 4);
+
+	return (struct estimate){k * unit, fmax(fmin(centre - half, k), 0) * unit,
+				 fmin(fmax(centre + half, k), n) * unit};
+}
+
+struct estimate estimate_total(const struct sample_design *d, const struct tally *t)
+{
+	double k = (double)t->pages, low, high, seen = k * d->page_size;
 	double all = d->population * d->page_size;
+	struct estimate e;
 
 	if (d->exact)
 		return estimate_exact(seen);
 	if (k > d->draws) /* a lying archive: what it says was seen is all there can be */
 		k = d->draws;
-	double n = fmax(d->draws / d->block, 1);
+	if (d->paired) {
+		e = paired_total(d, t, k);
+	} else {
+		double n = fmax(d->draws / d->block, 1);
 
-	wilson(k / d->draws * n, n, d->one_in <= 1 ? finite_population(d->draws, d->population) : 1,
-	       &low, &high);
-	struct estimate e = {k / d->draws * all, low * all, high * all};
-
+		wilson(k / d->draws * n, n,
+		       d->one_in <= 1 ? finite_population(d->draws, d->population) : 1, &low,
+		       &high);
+		e = (struct estimate){k / d->draws * all, low * all, high * all};
+	}
 	/* What was seen is there. */
 	e.low = fmax(e.low, fmin(seen, e.bytes));
 	return e;
 }
 
-struct estimate estimate_share(const struct sample_design *d, double whole_bytes, uint64_t whole,
-			       uint64_t part)
+/* Variance of the part's residuals, in sampled pages. */
+static double share_variance(const struct sample_design *s, const struct tally *whole,
+			     const struct tally *part, uint64_t mixed)
 {
-	double n = (double)whole, k = (double)part, low, high;
+	double k = (double)whole->pages, r = (double)part->pages / k, binomial = k * r * (1 - r);
+	double paired = (double)whole->paired, x = (double)mixed;
+	double rest = (double)whole->paired - (double)part->paired;
+	double rest_both = (double)whole->both - (double)part->both - x;
+	double part_alone = (double)part->paired - 2 * (double)part->both - x;
+	double rest_alone = rest - 2 * rest_both - x;
+
+	if (!s->paired || whole->paired < FEW || whole->paired > whole->pages || rest_both < 0 ||
+	    part_alone < 0 || rest_alone < 0)
+		return binomial;
+	return variance(s, (x + (1 - r) * (1 - r) * part_alone + r * r * rest_alone) * k / paired,
+			binomial);
+}
+
+struct estimate estimate_share(const struct sample_design *d, double whole_bytes,
+			       const struct tally *whole, const struct tally *part, uint64_t mixed)
+{
+	struct tally p = *part;
+	double n = (double)whole->pages, low, high;
 
 	if (d->exact)
-		return estimate_exact(k * d->page_size);
-	if (whole == 0)
+		return estimate_exact((double)p.pages * d->page_size);
+	if (whole->pages == 0)
 		return estimate_none();
-	if (k > n)
-		k = n;
-	double pages = whole_bytes / d->page_size;
+	if (p.pages > whole->pages)
+		p.pages = whole->pages;
+	double k = (double)p.pages, pages = whole_bytes / d->page_size;
 
-	wilson(k, n, finite_population(n, pages), &low, &high);
+	if (d->paired) {
+		double v = share_variance(d, whole, &p, mixed), binomial = k * (1 - k / n);
+		double s = binomial > 0 ? fmin(v / binomial, 1) : 1, z2 = Z95 * Z95;
+		double centre = (k + s * z2 / 2) / (1 + s * z2 / n);
+		double half = Z95 / (1 + s * z2 / n) * sqrt(v + z2 / 4);
+
+		low = fmax(fmin(centre - half, k) / n, 0);
+		high = fmin(fmax(centre + half, k) / n, 1);
+	} else {
+		wilson(k, n, finite_population(n, pages), &low, &high);
+	}
 	struct estimate e = {k / n * whole_bytes, low * whole_bytes, high * whole_bytes};
 
 	e.low = fmax(e.low, fmin(k * d->page_size, e.bytes));
+	e.high = fmax(e.bytes, fmin(e.high, whole_bytes - (n - k) * d->page_size));
 	return e;
+}
+
+struct estimate estimate_weighted(const struct sample_design *d, const struct weighted *w)
+{
+	double scale = d->population / d->draws, ratio = 1;
+
+	if (!(w->sum > 0))
+		return estimate_exact(0);
+	if (d->paired && w->paired_squares > 0)
+		ratio = fmin(fmax(1 - 2 * w->products / w->paired_squares, 0), 1);
+	double v = variance(d, w->squares * ratio, w->squares), unit = w->squares / w->sum;
+	double half = Z95 * sqrt(v + unit * unit * Z95 * Z95 / 4);
+	double centre = w->sum + ratio * unit * Z95 * Z95 / 2;
+
+	return (struct estimate){w->sum * scale, fmax(fmin(centre - half, w->sum), 0) * scale,
+				 fmax(centre + half, w->sum) * scale};
 }

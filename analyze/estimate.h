@@ -2,20 +2,42 @@
 /*
  * From sampled pages to bytes.
  *
- * The scan takes one random page of each stratum of one_in consecutive frames, in random order of
- * the strata.  A count of k pages with some property, out of n strata drawn, is then a sum of n
- * independent draws with probabilities p_1 … p_n.  The Horvitz-Thompson estimate of the number of
- * such pages is k × (frames per stratum) × (strata / strata drawn).  The variance of k is
- * Σ p_h(1 − p_h), at most n p(1 − p) with p the mean of the p_h: a binomial interval is never too
- * narrow.  We use Wilson's score interval at 95%, which also behaves at k = 0 and k = n:
+ * The scan takes two random frames, never the same, of each two strata of one_in consecutive
+ * frames that lie side by side, N = 2 one_in frames, in random order of these pairs.  With k
+ * sampled pages that have some property, the Horvitz-Thompson estimate of the number of such pages
+ * is k × one_in (× strata / strata drawn, when the scan was stopped).  Two draws from each stratum
+ * are what it takes to estimate the variance without a bias, and without supposing anything of how
+ * files lie in memory (Cochran, Sampling Techniques, 3rd ed., 5.4 and 5A.12; Wolter, Introduction
+ *to Variance Estimation, 2nd ed., 2.4 and 8.2, on why one draw is not enough):
  *
- *	centre = (p + z²/2n) / (1 + z²/n)
- *	half   = z / (1 + z²/n) × √(p(1 − p)/n + z²/4n²)
+ *	v = (1 − 2/N) Σ (y₁ − y₂)² = (1 − 2/N) d
+ *
+ * where d is the number of pairs of which just one page has the property; of k pages in scattered
+ * places it is k, of files in long runs and of large folios much less.  The archive has the pairs,
+ * or a part of them, from which d is scaled.  The 95% interval is Wilson's (1927) score interval
+ * with that variance; a = d/k and b = d/(n − k) are 1 − p and p for scattered pages:
+ *
+ *	k + (a − b) z²/2 ± z √(v + z²/4)
+ *
+ * A share of a file of K pages, known exactly, of which k were sampled and x of these have the
+ * property: K x/k, a ratio, whose variance is that of the residuals e = y − (x/k) · (in the file).
+ * It is at least what was seen, and at most K less what was seen to be without.
+ *
+ * Of a stopped scan the pairs not drawn add what pairs differ by: Σ y² of whole pairs, at most
+ * 2 k(1 − k/n) − d, for their part.
+ *
+ * Archives without pairs have one page of each stratum.  The variance of k is then Σ p_h(1 − p_h),
+ * at most n p(1 − p) with p the mean of the p_h: a binomial interval is never too narrow.
  *
  * An unsampled scan (one_in == 1) reads memory in blocks of SCAN_BLOCK neighbouring frames, in an
  * order that spreads them.  When it was stopped, its sample is one of blocks: frames of one block
  * may all be alike, so n is the number of blocks, and since no block is read twice half is
  * multiplied by √((N − n)/(N − 1)).  Finished, it is no sample: the interval has no width.
+ *
+ * Roll-ups of many files (directories, file systems): a file of K ≥ SURELY_FOUND × one_in pages is
+ * missed with a probability below e^−8, and counts with its exact size.  Of smaller ones each
+ * sampled page stands for one_in pages, and for one_in / K files: a file of K pages gives
+ * K / one_in sampled pages on average, wherever they lie.
  */
 #pragma once
 
@@ -30,20 +52,38 @@ struct sample_design {
 	double one_in;
 	double page_size;
 	double block; /* draws that may all be alike: 1, or SCAN_BLOCK */
+	double done;  /* part of the strata that was drawn */
+	bool paired;  /* two draws of each two strata, and the archive has pairs of them */
 };
+
+/* Sampled pages with some property. */
+struct tally {
+	uint64_t pages;
+	uint64_t paired; /* of the pairs in the archive, single pages with the property */
+	uint64_t both;	 /* pairs of which both pages have it */
+};
+
+#define SURELY_FOUND 8
 
 /* 0; -ENODATA when the scan does not say how it sampled, or drew nothing. */
 int sample_design_init(struct sample_design *ret, const struct fact_scan *scan);
 
-/* Bytes of all pages like the `pages` sampled ones. */
-struct estimate estimate_total(const struct sample_design *d, uint64_t pages);
+/* Bytes of all pages like the sampled ones. */
+struct estimate estimate_total(const struct sample_design *d, const struct tally *t);
 
 /*
  * The part of `whole_bytes`, known exactly (a file's nrpages), whose pages are like `part` of the
- * `whole` pages that were sampled of it.
+ * `whole` pages that were sampled of it.  mixed: pairs of one page of the part and one of the rest.
  */
-struct estimate estimate_share(const struct sample_design *d, double whole_bytes, uint64_t whole,
-			       uint64_t part);
+struct estimate estimate_share(const struct sample_design *d, double whole_bytes,
+			       const struct tally *whole, const struct tally *part, uint64_t mixed);
+
+/* Sampled pages that stand for one_in × weight each. */
+struct weighted {
+	double sum, squares;		 /* Σ w, Σ w² */
+	double paired_squares, products; /* of the pairs in the archive: Σ w², Σ w₁w₂ */
+};
+struct estimate estimate_weighted(const struct sample_design *d, const struct weighted *w);
 
 struct estimate estimate_exact(double bytes);
 struct estimate estimate_none(void); /* all NaN: not measured */

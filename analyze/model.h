@@ -54,6 +54,12 @@ struct model_directory { /* many files of shared memory, rolled up */
 	uint64_t deleted; /* of the files found */
 };
 
+struct model_file_system { /* all files of it in the page cache */
+	const char *fstype;
+	uint64_t major, minor;
+	struct estimate files, bytes;
+};
+
 struct memory_part {
 	const char *id, *label;
 	uint64_t bytes;
@@ -75,6 +81,8 @@ struct model {
 	size_t process_count;
 	struct model_directory *shm_directories; /* largest first */
 	size_t shm_directory_count;
+	struct model_file_system *file_systems; /* largest first; NULL: not scanned */
+	size_t file_system_count;
 	const struct fact_slab **slabs; /* largest first */
 	size_t slab_count;
 

@@ -18,14 +18,17 @@ struct model_build {
 	bool sampled; /* design holds */
 	struct sample_design design;
 	uint64_t page_size;
-	struct lookup cgroup_ids; /* fact_cache_cgroup.cgroup → index in m->cgroups + 1 */
-	uint64_t *mntns;	  /* of each of m->cgroups: where its container's files are */
+	struct lookup cgroup_ids;   /* fact_cache_cgroup.cgroup → index in m->cgroups + 1 */
+	struct lookup file_ids;	    /* fact_cache_file.file → index in m->files + 1 */
+	struct tally *file_tallies; /* sampled pages of each of m->files */
+	uint64_t *mntns;	    /* of each of m->cgroups: where its container's files are */
 };
 
 /* Each 0 or -ENOMEM, in this order. */
 int model_build_cgroups(struct model_build *b);
 int model_build_page_cache(struct model_build *b);
 int model_build_shared_memory(struct model_build *b);
+int model_build_file_systems(struct model_build *b);
 int model_build_panorama(struct model_build *b);
 int model_build_not_seen(struct model_build *b);
 

@@ -12,13 +12,15 @@
 #define STATE_SWAP_BACKED 8
 
 struct count { /* sampled pages of one file */
-	uint64_t pages, active, dirty;
+	struct tally all, active, dirty;
+	uint64_t mixed_active, mixed_dirty; /* pairs of which one page is active, or dirty */
 	bool swap_backed;
 };
 
 struct pair {		       /* sampled pages of a file charged to a cgroup */
 	uint32_t file, cgroup; /* places in m->files and m->cgroups */
-	uint64_t pages;
+	struct tally part;
+	uint64_t mixed; /* pairs of the file of which one page is another cgroup's, or nobody's */
 };
 
 struct order {
@@ -49,7 +51,7 @@ static uint64_t file_bytes(const struct model_build *b, const struct fact_cache_
 {
 	if (file->nrpages != FACT_NONE)
 		return none_mul(file->nrpages, b->page_size);
-	return b->sampled ? to_u64(estimate_total(&b->design, c->pages).bytes) : 0;
+	return b->sampled ? to_u64(estimate_total(&b->design, &c->all).bytes) : 0;
 }
 
 /* pages of the file → model_file, largest first; *place: from the facts' order to the model's. */
@@ -80,8 +82,10 @@ static int files(struct model_build *b, const struct count *counts, uint32_t *pl
 		file->shmem = is_shmem(file->fact, c);
 		file->active = file->dirty = estimate_none();
 		if (b->sampled) {
-			file->active = estimate_share(&b->design, bytes, c->pages, c->active);
-			file->dirty = estimate_share(&b->design, bytes, c->pages, c->dirty);
+			file->active = estimate_share(&b->design, bytes, &c->all, &c->active,
+						      c->mixed_active);
+			file->dirty = estimate_share(&b->design, bytes, &c->all, &c->dirty,
+						     c->mixed_dirty);
 		}
 		if (file->shmem)
 			m->shmem_bytes = none_add(m->shmem_bytes, file->cached_bytes);
@@ -106,26 +110,39 @@ static int by_file_and_pages(const void *a, const void *b)
 
 	if (x->file != y->file)
 		return x->file < y->file ? -1 : 1;
-	if (x->pages != y->pages)
-		return x->pages > y->pages ? -1 : 1;
+	if (x->part.pages != y->part.pages)
+		return x->part.pages > y->part.pages ? -1 : 1;
 	return (x->cgroup > y->cgroup) - (x->cgroup < y->cgroup);
 }
 
+static void add_tally(struct tally *to, const struct tally *t)
+{
+	to->pages = none_add(to->pages, t->pages);
+	to->paired = none_add(to->paired, t->paired);
+	to->both = none_add(to->both, t->both);
+}
+
+/* One entry for each file and cgroup; those of which no page was counted are gone. */
 static size_t merge(struct pair *pairs, size_t n)
 {
-	size_t kept = 0;
+	size_t kept = 0, with = 0;
 
 	if (n)
 		qsort(pairs, n, sizeof(*pairs), by_file);
 	for (size_t i = 0; i < n; i++) {
-		if (kept && by_file(&pairs[kept - 1], &pairs[i]) == 0)
-			pairs[kept - 1].pages = none_add(pairs[kept - 1].pages, pairs[i].pages);
-		else
+		if (kept && by_file(&pairs[kept - 1], &pairs[i]) == 0) {
+			add_tally(&pairs[kept - 1].part, &pairs[i].part);
+			pairs[kept - 1].mixed = none_add(pairs[kept - 1].mixed, pairs[i].mixed);
+		} else {
 			pairs[kept++] = pairs[i];
+		}
 	}
-	if (kept)
-		qsort(pairs, kept, sizeof(*pairs), by_file_and_pages);
-	return kept;
+	for (size_t i = 0; i < kept; i++)
+		if (pairs[i].part.pages)
+			pairs[with++] = pairs[i];
+	if (with)
+		qsort(pairs, with, sizeof(*pairs), by_file_and_pages);
+	return with;
 }
 
 static int cmp_file_share(const void *a, const void *b)
@@ -157,9 +174,9 @@ static int shares(struct model_build *b, const struct pair *pairs, size_t n,
 	}
 	for (size_t i = 0; i < n; i++) {
 		struct model_file *file = &m->files[pairs[i].file];
-		struct estimate e =
-			estimate_share(&b->design, (double)file->cached_bytes,
-				       counts[from[pairs[i].file]].pages, pairs[i].pages);
+		struct estimate e = estimate_share(&b->design, (double)file->cached_bytes,
+						   &counts[from[pairs[i].file]].all, &pairs[i].part,
+						   pairs[i].mixed);
 
 		of_files[i] = (struct model_cgroup_share){&m->cgroups[pairs[i].cgroup], e};
 		if (file->cgroup_count++ == 0)
@@ -197,7 +214,7 @@ static void container_paths(struct model_build *b)
 }
 
 /* What the scan found against what meminfo says, each on its own. */
-static void residual(struct model_build *b, const struct fact_scan *scan, uint64_t pages)
+static void residual(struct model_build *b, const struct fact_scan *scan, const struct tally *all)
 {
 	struct model *m = b->m;
 	uint64_t before = FACT_NONE, after = FACT_NONE;
@@ -223,7 +240,7 @@ static void residual(struct model_build *b, const struct fact_scan *scan, uint64
 		m->meminfo_bytes = ((double)before + (double)after) / 2;
 	if (!b->sampled)
 		return;
-	struct estimate found = estimate_total(&b->design, pages);
+	struct estimate found = estimate_total(&b->design, all);
 
 	m->found_bytes = found.bytes;
 	m->found_low = found.low;
@@ -241,34 +258,107 @@ struct scratch {
 	size_t pair_count;
 };
 
-/* Sums the samples; returns the pages of all. */
-static uint64_t count_samples(struct model_build *b, const struct lookup *ids, struct scratch *s)
+static uint32_t place_of(const struct lookup *ids, uint64_t id)
+{
+	return id && id != FACT_NONE ? lookup_get(ids, id, 0, NULL, 0) : 0;
+}
+
+static void add_pair(struct scratch *s, uint32_t file, uint32_t cgroup, struct tally part,
+		     uint64_t mixed)
+{
+	if (file && cgroup)
+		s->pairs[s->pair_count++] = (struct pair){file - 1, cgroup - 1, part, mixed};
+}
+
+/* Sums the samples, by place in the facts; all pages into *all. */
+static void count_samples(struct model_build *b, const struct lookup *ids, struct scratch *s,
+			  struct tally *all)
 {
 	const struct facts *f = b->f;
-	uint64_t all = 0;
 
 	for (size_t i = 0; i < f->cache_samples.count; i++) {
 		const struct fact_cache_sample *x = &f->cache_samples.rows[i];
 		uint64_t pages = or_zero(x->pages), state = or_zero(x->state);
-		uint32_t file = x->file ? lookup_get(ids, x->file, 0, NULL, 0) : 0;
-		uint32_t cgroup = x->cgroup ? lookup_get(&b->cgroup_ids, x->cgroup, 0, NULL, 0) : 0;
+		uint32_t file = place_of(ids, x->file);
 
-		all = none_add(all, pages);
+		all->pages = none_add(all->pages, pages);
 		if (!file)
 			continue;
 		struct count *c = &s->counts[file - 1];
 
-		c->pages = none_add(c->pages, pages);
+		c->all.pages = none_add(c->all.pages, pages);
 		if (state & STATE_ACTIVE)
-			c->active = none_add(c->active, pages);
+			c->active.pages = none_add(c->active.pages, pages);
 		if (state & STATE_DIRTY)
-			c->dirty = none_add(c->dirty, pages);
+			c->dirty.pages = none_add(c->dirty.pages, pages);
 		if (state & STATE_SWAP_BACKED)
 			c->swap_backed = true;
-		if (cgroup)
-			s->pairs[s->pair_count++] = (struct pair){file - 1, cgroup - 1, pages};
+		add_pair(s, file, place_of(&b->cgroup_ids, x->cgroup),
+			 (struct tally){.pages = pages}, 0);
 	}
-	return all;
+}
+
+/* One side of a pair; other: the state of the other page, when it is of the same file. */
+static void count_side(struct count *c, uint64_t n, uint64_t state, const uint64_t *other)
+{
+	c->all.paired = none_add(c->all.paired, n);
+	if (state & STATE_ACTIVE) {
+		c->active.paired = none_add(c->active.paired, n);
+		if (other && !(*other & STATE_ACTIVE))
+			c->mixed_active = none_add(c->mixed_active, n);
+	}
+	if (state & STATE_DIRTY) {
+		c->dirty.paired = none_add(c->dirty.paired, n);
+		if (other && !(*other & STATE_DIRTY))
+			c->mixed_dirty = none_add(c->mixed_dirty, n);
+	}
+}
+
+static void count_pair(struct model_build *b, const struct lookup *ids, struct scratch *s,
+		       const struct fact_cache_pair *p)
+{
+	uint64_t n = or_zero(p->pairs), state = or_zero(p->state), state2 = or_zero(p->state2);
+	uint32_t file = place_of(ids, p->file), file2 = place_of(ids, p->file2);
+	uint32_t cgroup = place_of(&b->cgroup_ids, p->cgroup),
+		 cgroup2 = place_of(&b->cgroup_ids, p->cgroup2);
+	bool same = file && file == file2;
+
+	if (file)
+		count_side(&s->counts[file - 1], n, state, same ? &state2 : NULL);
+	if (file2)
+		count_side(&s->counts[file2 - 1], n, state2, same ? &state : NULL);
+	if (same) {
+		struct count *c = &s->counts[file - 1];
+
+		c->all.both = none_add(c->all.both, n);
+		if (state & state2 & STATE_ACTIVE)
+			c->active.both = none_add(c->active.both, n);
+		if (state & state2 & STATE_DIRTY)
+			c->dirty.both = none_add(c->dirty.both, n);
+	}
+	if (same && cgroup == cgroup2) {
+		add_pair(s, file, cgroup, (struct tally){.paired = none_mul(n, 2), .both = n}, 0);
+	} else {
+		add_pair(s, file, cgroup, (struct tally){.paired = n}, same ? n : 0);
+		add_pair(s, file2, cgroup2, (struct tally){.paired = n}, same ? n : 0);
+	}
+}
+
+static void count_pairs(struct model_build *b, const struct lookup *ids, struct scratch *s,
+			struct tally *all)
+{
+	const struct facts *f = b->f;
+
+	for (size_t i = 0; b->sampled && b->design.paired && i < f->cache_pairs.count; i++) {
+		const struct fact_cache_pair *p = &f->cache_pairs.rows[i];
+		uint64_t n = or_zero(p->pairs);
+		bool two = p->file2 != FACT_NONE;
+
+		all->paired = none_add(all->paired, two ? none_mul(n, 2) : n);
+		if (two)
+			all->both = none_add(all->both, n);
+		count_pair(b, ids, s, p);
+	}
 }
 
 static int build(struct model_build *b, struct scratch *s)
@@ -276,10 +366,13 @@ static int build(struct model_build *b, struct scratch *s)
 	const struct facts *f = b->f;
 	struct model *m = b->m;
 	size_t n = f->cache_files.count;
+	struct tally all = {0};
 	struct lookup ids;
 	int r;
 
-	if (lookup_init(&ids, b->arena, n))
+	b->file_tallies = arena_alloc(b->arena, (n + 1) * sizeof(*b->file_tallies));
+	if (!b->file_tallies || lookup_init(&ids, b->arena, n) ||
+	    lookup_init(&b->file_ids, b->arena, n))
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		uint32_t *v = lookup_put(&ids, f->cache_files.rows[i].file, 0, NULL, 0);
@@ -289,12 +382,21 @@ static int build(struct model_build *b, struct scratch *s)
 	}
 	m->scanned = b->sampled;
 	m->scan_exact = b->sampled && b->design.exact;
-	residual(b, f->scan.count ? &f->scan.rows[0] : NULL, count_samples(b, &ids, s));
+	count_samples(b, &ids, s, &all);
+	count_pairs(b, &ids, s, &all);
+	residual(b, f->scan.count ? &f->scan.rows[0] : NULL, &all);
 	r = files(b, s->counts, s->place, s->order);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < n; i++)
 		s->from[s->place[i]] = (uint32_t)i;
+	for (size_t i = 0; i < n; i++) {
+		uint32_t *v = lookup_put(&b->file_ids, m->files[i].fact->file, 0, NULL, 0);
+
+		if (v && !*v)
+			*v = (uint32_t)i + 1;
+		b->file_tallies[i] = s->counts[s->from[i]].all;
+	}
 	if (b->sampled) {
 		for (size_t i = 0; i < s->pair_count; i++)
 			s->pairs[i].file = s->place[s->pairs[i].file];
@@ -315,7 +417,8 @@ int model_build_page_cache(struct model_build *b)
 		.place = calloc(n, sizeof(*s.place)),
 		.from = calloc(n, sizeof(*s.from)),
 		.order = calloc(n, sizeof(*s.order)),
-		.pairs = calloc(b->f->cache_samples.count + 1, sizeof(*s.pairs)),
+		.pairs = calloc(b->f->cache_samples.count + 2 * b->f->cache_pairs.count + 1,
+				sizeof(*s.pairs)),
 	};
 	int r = -ENOMEM;
 

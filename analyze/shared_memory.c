@@ -2,23 +2,18 @@
 /*
  * Shared memory by directory: ten thousand small files that leak are one row, not ten thousand
  * that no ranking shows.
- *
- * A sampled scan finds a file of K pages with a probability that depends on K and on how its pages
- * lie in memory.  Two sums do not: each sampled page stands for one_in pages (bytes), and for
- * one_in / K files (files), since a file of K pages gives K / one_in sampled pages on average.
- * What was found is there, so neither estimate goes below it.
+ * How sure that is stands in estimate.h.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "model_build.h"
+#include "rollup.h"
 
 struct sum {
+	struct rollup sum;
 	struct model_directory dir;
-	size_t len;	       /* of the path; the string is some file's */
-	uint64_t pages;	       /* sampled */
-	double files, squares; /* Horvitz-Thompson, and its variance */
+	size_t len; /* of the path; the string is some file's */
 };
 
 /* Length of the directory of a path; of labels, the whole. */
@@ -49,65 +44,25 @@ static int largest_first(const void *a, const void *b)
 	return r ? r : (x->len > y->len) - (x->len < y->len);
 }
 
-static struct estimate at_least(struct estimate e, double found)
-{
-	e.bytes = fmax(e.bytes, found);
-	e.low = fmax(e.low, found);
-	e.high = fmax(e.high, e.bytes);
-	return e;
-}
-
 static void finish(struct model_build *b, struct sum *s)
 {
 	struct model_directory *d = &s->dir;
 
 	d->path = arena_strndup(b->arena, d->path, s->len);
-	d->files_interval = estimate_exact((double)d->files);
-	d->bytes_interval = estimate_exact((double)d->bytes);
-	if (!b->sampled || b->design.exact)
-		return;
-	double half = 1.96 * sqrt(s->squares);
-
-	d->bytes_interval = at_least(estimate_total(&b->design, s->pages), (double)d->bytes);
-	d->files_interval = at_least((struct estimate){s->files, s->files - half, s->files + half},
-				     (double)d->files);
+	d->files_interval = rollup_files(b, &s->sum);
+	d->bytes_interval = rollup_bytes(b, &s->sum);
 	d->bytes = to_u64(d->bytes_interval.bytes);
 	d->files = to_u64(d->files_interval.bytes);
 }
 
-static uint64_t sampled_pages(const struct model_build *b, const struct fact_cache_file *file,
-			      const struct lookup *ids, const uint64_t *pages)
+static int build(struct model_build *b, size_t shmem, struct sum *sums, uint32_t *group_of)
 {
-	uint32_t v = b->sampled ? lookup_get(ids, file->file, 0, NULL, 0) : 0;
-
-	return v ? pages[v - 1] : 0;
-}
-
-static int build(struct model_build *b, size_t shmem, struct sum *sums, uint64_t *pages)
-{
-	const struct facts *f = b->f;
 	struct model *m = b->m;
 	size_t count = 0;
-	struct lookup dirs, ids;
+	struct lookup dirs;
 
-	if (lookup_init(&dirs, b->arena, shmem) || lookup_init(&ids, b->arena, shmem))
+	if (lookup_init(&dirs, b->arena, shmem))
 		return -ENOMEM;
-	for (size_t i = 0, k = 0; i < m->file_count; i++) {
-		uint32_t *v;
-
-		if (!m->files[i].shmem)
-			continue;
-		v = lookup_put(&ids, m->files[i].fact->file, 0, NULL, 0);
-		if (v && !*v)
-			*v = (uint32_t)++k;
-	}
-	for (size_t i = 0; b->sampled && i < f->cache_samples.count; i++) {
-		const struct fact_cache_sample *s = &f->cache_samples.rows[i];
-		uint32_t v = lookup_get(&ids, s->file, 0, NULL, 0);
-
-		if (v)
-			pages[v - 1] = none_add(pages[v - 1], or_zero(s->pages));
-	}
 	for (size_t i = 0; i < m->file_count; i++) {
 		const struct model_file *file = &m->files[i];
 		uint32_t *v;
@@ -124,23 +79,15 @@ static int build(struct model_build *b, size_t shmem, struct sum *sums, uint64_t
 			*v = (uint32_t)++count;
 		}
 		struct sum *s = &sums[*v - 1];
-		uint64_t k = sampled_pages(b, file->fact, &ids, pages);
 
-		s->dir.files++;
-		s->dir.bytes = none_add(s->dir.bytes, file->cached_bytes);
+		group_of[i] = *v;
+		rollup_file(b, &s->sum, i);
 		if (file->cached_bytes > s->dir.largest_bytes)
 			s->dir.largest_bytes = file->cached_bytes;
 		if (file->fact->state && !strcmp(file->fact->state, "deleted"))
 			s->dir.deleted++;
-		s->pages = none_add(s->pages, k);
-		if (b->sampled && k) {
-			double stands = b->design.population / b->design.draws *
-					(double)b->page_size / (double)file->cached_bytes;
-
-			s->files += (double)k * stands;
-			s->squares += (double)k * stands * stands;
-		}
 	}
+	rollup_pairs(b, &sums->sum, sizeof(*sums), group_of);
 	m->shm_directories = arena_alloc(b->arena, (count + 1) * sizeof(*m->shm_directories));
 	if (!m->shm_directories)
 		return -ENOMEM;
@@ -159,17 +106,17 @@ static int build(struct model_build *b, size_t shmem, struct sum *sums, uint64_t
 int model_build_shared_memory(struct model_build *b)
 {
 	struct sum *sums;
-	uint64_t *pages;
+	uint32_t *group_of;
 	size_t shmem = 0;
 	int r = -ENOMEM;
 
 	for (size_t i = 0; i < b->m->file_count; i++)
 		shmem += b->m->files[i].shmem;
 	sums = calloc(shmem + 1, sizeof(*sums));
-	pages = calloc(shmem + 1, sizeof(*pages));
-	if (sums && pages)
-		r = build(b, shmem, sums, pages);
+	group_of = calloc(b->m->file_count + 1, sizeof(*group_of));
+	if (sums && group_of)
+		r = build(b, shmem, sums, group_of);
 	free(sums);
-	free(pages);
+	free(group_of);
 	return r;
 }

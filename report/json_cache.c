@@ -78,6 +78,32 @@ static void shared_memory(struct json *j, const struct model *m)
 	json_object_end(j);
 }
 
+static void file_systems(struct json *j, const struct model *m)
+{
+	json_key(j, "filesystems");
+	json_array(j);
+	for (size_t i = 0; i < bounded(m->file_system_count); i++) {
+		const struct model_file_system *s = &m->file_systems[i];
+		char device[48];
+
+		json_object(j);
+		json_kstr(j, "fstype", s->fstype);
+		if (s->major != FACT_NONE && s->minor != FACT_NONE) {
+			snprintf(device, sizeof(device), "%" PRIu64 ":%" PRIu64, s->major,
+				 s->minor);
+			json_kstr(j, "device", device);
+		} else {
+			json_knull(j, "device");
+		}
+		json_bytes(j, "files", s->files.bytes);
+		json_interval(j, "files_interval", s->files.low, s->files.high);
+		json_bytes(j, "bytes", s->bytes.bytes);
+		json_interval(j, "interval", s->bytes.low, s->bytes.high);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
 static void cgroup(struct json *j, const struct model_cgroup *g)
 {
 	json_object(j);
@@ -124,6 +150,7 @@ void json_page_cache(struct json *j, const struct report *r)
 	if (!m->scanned) {
 		json_knull(j, "files");
 		json_knull(j, "shared_memory");
+		json_knull(j, "filesystems");
 		json_knull(j, "cgroups");
 		json_object_end(j);
 		return;
@@ -134,6 +161,7 @@ void json_page_cache(struct json *j, const struct report *r)
 		file(j, &m->files[i]);
 	json_array_end(j);
 	shared_memory(j, m);
+	file_systems(j, m);
 	json_key(j, "cgroups");
 	json_array(j);
 	for (size_t i = 0; i < bounded(m->cgroup_count); i++)

@@ -32,6 +32,14 @@ static const struct fact_field fields_fact_cache_sample[] = {
 };
 FACT_TYPE(fact_cache_sample, "page_cache_samples", 11, 4000000);
 
+static const struct fact_field fields_fact_cache_pair[] = {
+	FACT_U64(fact_cache_pair, pairs),  FACT_U64(fact_cache_pair, file),
+	FACT_U64(fact_cache_pair, cgroup), FACT_U64(fact_cache_pair, state),
+	FACT_U64(fact_cache_pair, file2),  FACT_U64(fact_cache_pair, cgroup2),
+	FACT_U64(fact_cache_pair, state2),
+};
+FACT_TYPE(fact_cache_pair, "page_cache_pairs", 17, 4000000);
+
 static const struct fact_field fields_fact_cache_cgroup[] = {
 	FACT_U64(fact_cache_cgroup, cgroup),
 	FACT_U64(fact_cache_cgroup, ino),
@@ -80,6 +88,16 @@ static const struct cache_column sample_columns[] = {
 	{"pages", COLUMN_U64, offsetof(struct fact_cache_sample, pages)},
 	{0},
 };
+static const struct cache_column pair_columns[] = {
+	{"pairs", COLUMN_U64, offsetof(struct fact_cache_pair, pairs)},
+	{"file", COLUMN_U64, offsetof(struct fact_cache_pair, file)},
+	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_pair, cgroup)},
+	{"state", COLUMN_U64, offsetof(struct fact_cache_pair, state)},
+	{"file2", COLUMN_U64, offsetof(struct fact_cache_pair, file2)},
+	{"cgroup2", COLUMN_U64, offsetof(struct fact_cache_pair, cgroup2)},
+	{"state2", COLUMN_U64, offsetof(struct fact_cache_pair, state2)},
+	{0},
+};
 static const struct cache_column cgroup_columns[] = {
 	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_cgroup, cgroup)},
 	{"ino", COLUMN_U64, offsetof(struct fact_cache_cgroup, ino)},
@@ -101,6 +119,7 @@ static const struct cache_table {
 } tables[] = {
 	{"tables/page_cache_files.tsv", &fact_cache_file_type, file_columns},
 	{"tables/page_cache_samples.tsv", &fact_cache_sample_type, sample_columns},
+	{"tables/page_cache_pairs.tsv", &fact_cache_pair_type, pair_columns},
 	{"tables/page_cache_cgroups.tsv", &fact_cache_cgroup_type, cgroup_columns},
 	{"tables/page_types.tsv", &fact_page_type_type, type_columns},
 };

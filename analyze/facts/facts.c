@@ -24,6 +24,7 @@ const struct fact_slot fact_slots[] = {
 	{&fact_scan_type, offsetof(struct facts, scan)},
 	{&fact_cache_file_type, offsetof(struct facts, cache_files)},
 	{&fact_cache_sample_type, offsetof(struct facts, cache_samples)},
+	{&fact_cache_pair_type, offsetof(struct facts, cache_pairs)},
 	{&fact_cache_cgroup_type, offsetof(struct facts, cache_cgroups)},
 	{&fact_page_type_type, offsetof(struct facts, page_types)},
 	{&fact_slab_type, offsetof(struct facts, slabs)},

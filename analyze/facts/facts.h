@@ -126,9 +126,10 @@ struct fact_scan {
 	uint64_t discarded, files_dropped;
 	double scan_cpu_s, resolve_cpu_s;
 	uint64_t meminfo_cached_before_bytes, meminfo_cached_after_bytes;
+	uint64_t pair_one_in; /* FACT_NONE: the sample has no pairs */
 };
 
-/* cache.c: page_cache_files, _samples, _cgroups, page_types */
+/* cache.c: page_cache_files, _samples, _pairs, _cgroups, page_types */
 struct fact_cache_file {
 	uint64_t file, major, minor, ino, generation, nlink, size, nrpages, rdev_major, rdev_minor;
 	const char *fstype, *s_id, *type, *state, *path;
@@ -136,6 +137,9 @@ struct fact_cache_file {
 };
 struct fact_cache_sample {
 	uint64_t file, cgroup, state, pages;
+};
+struct fact_cache_pair { /* the second is FACT_NONE where it was no page cache */
+	uint64_t pairs, file, cgroup, state, file2, cgroup2, state2;
 };
 struct fact_cache_cgroup {
 	uint64_t cgroup, ino;
@@ -189,6 +193,7 @@ struct facts {
 	FACT_TABLE(fact_scan, scan);
 	FACT_TABLE(fact_cache_file, cache_files);
 	FACT_TABLE(fact_cache_sample, cache_samples);
+	FACT_TABLE(fact_cache_pair, cache_pairs);
 	FACT_TABLE(fact_cache_cgroup, cache_cgroups);
 	FACT_TABLE(fact_page_type, page_types);
 	FACT_TABLE(fact_slab, slabs);

@@ -68,7 +68,7 @@ extern const struct fact_type fact_archive_type, fact_collector_type, fact_count
 	fact_process_type, fact_cgroup_type, fact_cgroup_controller_type, fact_mount_type,
 	fact_container_type, fact_scan_type, fact_cache_file_type, fact_cache_sample_type,
 	fact_cache_cgroup_type, fact_page_type_type, fact_slab_type, fact_vmalloc_type,
-	fact_zone_type;
+	fact_zone_type, fact_cache_pair_type;
 
 #define FACT_U64(type, f)                                                                          \
 	{                                                                                          \

@@ -26,6 +26,7 @@ static const struct fact_field fields_fact_scan[] = {
 	FACT_F64(fact_scan, resolve_cpu_s),
 	FACT_U64(fact_scan, meminfo_cached_before_bytes),
 	FACT_U64(fact_scan, meminfo_cached_after_bytes),
+	FACT_U64(fact_scan, pair_one_in),
 };
 FACT_TYPE(fact_scan, "page_cache_scan", 9, 1);
 
@@ -43,6 +44,7 @@ static const struct {
 	{"one_in", offsetof(struct fact_scan, one_in), 1},
 	{"pages_total", offsetof(struct fact_scan, pages_total), 1},
 	{"strata_total", offsetof(struct fact_scan, strata_total), 1},
+	{"pair_one_in", offsetof(struct fact_scan, pair_one_in), 1},
 	{"strata_done", offsetof(struct fact_scan, strata_done), 1},
 	{"pages_read", offsetof(struct fact_scan, pages_read), 1},
 	{"finished", offsetof(struct fact_scan, finished), 1},

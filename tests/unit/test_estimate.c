@@ -22,12 +22,13 @@ static void test_exact(void **state)
 
 	assert_int_equal(sample_design_init(&d, &s), 0);
 	assert_true(d.exact);
-	struct estimate e = estimate_total(&d, 17);
+	struct estimate e = estimate_total(&d, &(struct tally){.pages = 17});
 
 	assert_true(e.low == 17 * 4096 && e.bytes == 17 * 4096 && e.high == 17 * 4096);
 	/* More than there can be is passed on as it was measured: both readings are the kernel's.
 	 */
-	e = estimate_share(&d, 4096 * 10, 12, 12);
+	e = estimate_share(&d, 4096 * 10, &(struct tally){.pages = 12},
+			   &(struct tally){.pages = 12}, 0);
 	assert_true(e.bytes == 12 * 4096 && e.low == e.high);
 }
 
@@ -38,20 +39,20 @@ static void test_stopped(void **state)
 	struct sample_design d;
 
 	assert_int_equal(sample_design_init(&d, &s), 0);
-	struct estimate e = estimate_total(&d, 50);
+	struct estimate e = estimate_total(&d, &(struct tally){.pages = 50});
 
 	assert_true(e.bytes == 50.0 / 500 * 64000 * 4096);
 	assert_true(e.low < e.bytes && e.bytes < e.high);
 	/* One page per stratum, stopped half-way: the other half is still uncertain … */
 	s = scan(1, 1000, 500, 0);
 	assert_int_equal(sample_design_init(&d, &s), 0);
-	e = estimate_total(&d, 50);
+	e = estimate_total(&d, &(struct tally){.pages = 50});
 	assert_true(e.bytes == 100 * 4096 && e.low < e.bytes && e.high > e.bytes);
 	/* … by whole blocks: the frames of one may all be alike … */
 	struct fact_scan big = scan(1, 1 << 22, 1 << 21, 0);
 
 	assert_int_equal(sample_design_init(&d, &big), 0);
-	struct estimate wide = estimate_total(&d, 1 << 20);
+	struct estimate wide = estimate_total(&d, &(struct tally){.pages = 1 << 20});
 
 	assert_true(wide.high - wide.low > 0.1 * wide.bytes && wide.high - wide.low < wide.bytes);
 	/* … and what was seen is there. */
@@ -59,7 +60,7 @@ static void test_stopped(void **state)
 	/* All but finished in name: no width left. */
 	s = scan(1, 1000, 1000, 0);
 	assert_int_equal(sample_design_init(&d, &s), 0);
-	e = estimate_total(&d, 50);
+	e = estimate_total(&d, &(struct tally){.pages = 50});
 	assert_true(e.high - e.low < 1);
 }
 
@@ -69,23 +70,26 @@ static void test_edges(void **state)
 	struct sample_design d;
 
 	assert_int_equal(sample_design_init(&d, &s), 0);
-	struct estimate e = estimate_total(&d, 0);
+	struct estimate e = estimate_total(&d, &(struct tally){.pages = 0});
 
 	assert_true(e.bytes == 0 && e.low == 0 && e.high > 0);
-	e = estimate_total(&d, 100000);
+	e = estimate_total(&d, &(struct tally){.pages = 100000});
 	assert_true(e.bytes == e.high && e.low < e.bytes);
-	e = estimate_total(&d, UINT64_MAX - 1);
+	e = estimate_total(&d, &(struct tally){.pages = UINT64_MAX - 1});
 	assert_true(e.bytes == 6400000.0 * 4096);
-	e = estimate_share(&d, 1e6, 0, 0);
+	e = estimate_share(&d, 1e6, &(struct tally){.pages = 0}, &(struct tally){.pages = 0}, 0);
 	assert_true(isnan(e.bytes) && isnan(e.low) && isnan(e.high));
-	e = estimate_share(&d, 4096 * 100, 5, 5);
+	e = estimate_share(&d, 4096 * 100, &(struct tally){.pages = 5}, &(struct tally){.pages = 5},
+			   0);
 	assert_true(e.bytes == 4096 * 100 && e.high == e.bytes && e.low < e.bytes &&
 		    e.low >= 4096 * 5);
-	e = estimate_share(&d, 4096 * 5, 5, 2); /* every page of it was sampled */
+	e = estimate_share(&d, 4096 * 5, &(struct tally){.pages = 5}, &(struct tally){.pages = 2},
+			   0); /* every page of it was sampled */
 	assert_true(e.bytes == 4096 * 2 && e.low == e.high);
-	e = estimate_share(&d, 4096, 5, 7); /* lies */
+	e = estimate_share(&d, 4096, &(struct tally){.pages = 5}, &(struct tally){.pages = 7},
+			   0); /* lies */
 	assert_true(e.bytes == 4096);
-	e = estimate_share(&d, 0, 5, 2);
+	e = estimate_share(&d, 0, &(struct tally){.pages = 5}, &(struct tally){.pages = 2}, 0);
 	assert_true(e.bytes == 0 && e.low == 0 && e.high == 0);
 
 	static const struct fact_scan bad[] = {
@@ -142,7 +146,7 @@ static void test_coverage(void **state)
 			seen[owner[h * ONE_IN + next(&x) % ONE_IN]]++;
 		assert_int_equal(sample_design_init(&d, &s), 0);
 		for (size_t i = 1; i <= FILES; i++) {
-			struct estimate e = estimate_total(&d, seen[i]);
+			struct estimate e = estimate_total(&d, &(struct tally){.pages = seen[i]});
 
 			inside += e.low <= truth[i] * 4096 && truth[i] * 4096 <= e.high;
 			all++;
