@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../capture/base/cleanup.h"
 #include "../report/report.h"
+#include "arena.h"
 #include "facts/facts.h"
+#include "facts/parse.h"
 #include "options.h"
 #include "output.h"
 #include "worker.h"
@@ -25,8 +28,8 @@ enum {
 
 struct analysis {
 	const struct analyze_options *o;
-	struct report *hosts; /* those that could be read */
-	size_t count;
+	struct report *hosts;
+	size_t count, read; /* of several, those that could not be read are there, too */
 	int code;
 };
 
@@ -91,6 +94,42 @@ broken:
 	return EXIT_NO_ARCHIVE;
 }
 
+/* A fleet report without one of its archives must say so: a machine about which only the reason is
+ * known.  The words come from the file name and the worker. */
+static int host_unread(struct report *ret, const char *path, const struct err *why)
+{
+	const char *slash = strrchr(path, '/'), *from[] = {slash ? slash + 1 : path, why->text};
+	struct findings *findings = NULL;
+	struct model *model = NULL;
+	struct facts *facts = NULL;
+	struct fact_archive *row;
+	char text[2][ERR_TEXT];
+
+	if (facts_create(&facts) < 0)
+		return -ENOMEM;
+	row = facts_add(facts, &fact_archive_type);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(text[i], sizeof(text[i]), "%s", from[i]);
+		for (char *c = text[i]; *c; c++)
+			if (*c < ' ' || *c == 0x7f) /* what is not ASCII may be no UTF-8 */
+				*c = '?';
+	}
+	if (row) {
+		row->name = arena_strndup(facts->arena, text[0], strlen(text[0]));
+		row->damage = arena_strndup(facts->arena, text[1], strlen(text[1]));
+		row->complete = 0;
+	}
+	if (!row || model_create(&model, facts) < 0 || findings_create(&findings, model) < 0) {
+		model_destroy(model);
+		facts_destroy(facts);
+		return -ENOMEM;
+	}
+	findings->verdict.text =
+		arena_printf(findings->arena, "The archive could not be read: %s", row->damage);
+	*ret = (struct report){.facts = facts, .model = model, .findings = findings};
+	return 0;
+}
+
 static void analyse(struct analysis *a, const char *path)
 {
 	struct report *host = &a->hosts[a->count];
@@ -100,9 +139,13 @@ static void analyse(struct analysis *a, const char *path)
 	a->code = worse(a->code, code);
 	if (e.no)
 		complain(&e);
-	if (code != EXIT_DONE && code != EXIT_DAMAGED)
+	if (code != EXIT_DONE && code != EXIT_DAMAGED) {
+		if (a->o->archive_count > 1 && host_unread(host, path, &e) == 0)
+			a->count++;
 		return;
+	}
 	a->count++;
+	a->read++;
 	if (a->o->fail_on && host->findings->count &&
 	    (int)host->findings->rows[0].severity >= a->o->fail_on)
 		a->code = worse(a->code, EXIT_FAIL_ON);
@@ -136,10 +179,14 @@ static int write_form(const struct analysis *a, enum form form, const char *path
 
 static int write_all(const struct analysis *a, const char *html, struct err *e)
 {
+	struct stat st;
 	int r = write_form(a, FORM_HTML, html, e);
 
 	if (r < 0 && !a->o->output)
 		err_add(e, "the report goes beside the archive; -o FILE puts it elsewhere");
+	if (r == 0 && a->o->json && strcmp(a->o->json, "-") != 0 &&
+	    output_same_file(html, a->o->json) && stat(html, &st) == 0 && S_ISREG(st.st_mode))
+		r = err_set(e, EINVAL, "--json %s: that is the report itself", a->o->json);
 	if (r == 0 && a->o->json)
 		r = write_form(a, FORM_JSON, a->o->json, e);
 	if (r == 0 && a->o->text)
@@ -182,9 +229,9 @@ static int run(struct analysis *a, const char *html, struct err *e)
 
 	for (size_t i = 0; r == 0 && i < a->o->archive_count; i++)
 		analyse(a, a->o->archives[i]);
-	if (r == 0 && a->count > 0)
+	if (r == 0 && a->read > 0)
 		r = write_all(a, html, e);
-	if (r == 0 && a->count > 0)
+	if (r == 0 && a->read > 0)
 		conclude(a, html);
 	return r;
 }

@@ -31,22 +31,33 @@ const char *words_archive_state(const struct report *r)
 struct fleet_verdict words_fleet_verdict(const struct report *hosts, size_t count)
 {
 	struct fleet_verdict v = {.severity = SEVERITY_OK};
-	size_t at[4] = {0};
+	size_t at[4] = {0}, unknown = 0;
+	char rest[64] = "";
 
 	for (size_t i = 0; i < count; i++) {
 		enum severity s = hosts[i].findings->verdict.severity;
 
+		/* Without MemTotal there was nothing to judge by. */
+		if (hosts[i].model->memory_total == FACT_NONE) {
+			unknown++;
+			if (v.severity < SEVERITY_INFO)
+				v.severity = SEVERITY_INFO;
+			continue;
+		}
 		at[s]++;
 		if (s > v.severity)
 			v.severity = s;
 	}
+	if (unknown)
+		snprintf(rest, sizeof(rest), " Of %zu more nothing can be said.", unknown);
 	if (v.severity <= SEVERITY_INFO)
-		snprintf(v.text, sizeof(v.text), "Nothing wrong was found on %zu machines.", count);
+		snprintf(v.text, sizeof(v.text), "Nothing wrong was found on %zu %s.%s",
+			 count - unknown, count - unknown == 1 ? "machine" : "machines", rest);
 	else
 		snprintf(v.text, sizeof(v.text),
-			 "%zu of %zu machines need attention: %zu critical, %zu with a warning.",
-			 at[SEVERITY_CRITICAL] + at[SEVERITY_WARNING], count, at[SEVERITY_CRITICAL],
-			 at[SEVERITY_WARNING]);
+			 "%zu of %zu machines need attention: %zu critical, %zu with a warning.%s",
+			 at[SEVERITY_CRITICAL] + at[SEVERITY_WARNING], count - unknown,
+			 at[SEVERITY_CRITICAL], at[SEVERITY_WARNING], rest);
 	return v;
 }
 

@@ -89,11 +89,14 @@ equal "a flipped bit is never overlooked, and never fatal" "" "$wrong"
 
 expect "one of several cannot be read: the others are reported" 4 "text.tar.zst" \
 	"$ANALYZE" -o fleet.html --json fleet.json a.tar.zst text.tar.zst cut.tar.zst
-equal "a fleet of those that could be read" 2 "$(jq '.fleet.hosts | length' fleet.json)"
+equal "a fleet names what could not be read" "3 1" \
+	"$(jq -r '"\(.fleet.hosts | length) \([.fleet.hosts[] | select(.verdict.text | startswith("The archive could not be read: text.tar.zst"))] | length)"' fleet.json)"
+equal "and does not count it as well" true "$(jq '.verdict.text | contains("nothing can be said")' fleet.json)"
 expect "the same archive twice" $whole "a-fleet.html" "$ANALYZE" a.tar.zst a.tar.zst
 
 expect "an archive is not overwritten by its report" 2 "would replace it" "$ANALYZE" -o a.tar.zst a.tar.zst
 expect "nor by its JSON" 2 "would replace it" "$ANALYZE" --json ./a.tar.zst a.tar.zst
+expect "the JSON does not replace the report" 2 "that is the report itself" "$ANALYZE" --json ./a.html a.tar.zst
 check "and is still whole" test "$(stat -c %s a.tar.zst)" = "$size"
 expect "a directory that is not there" 2 "no/where.html" "$ANALYZE" -o no/where.html a.tar.zst
 echo old >old.html
