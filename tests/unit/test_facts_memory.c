@@ -19,7 +19,15 @@ static void counters_have_two_readings(void **state)
 	facts_rows_member(&t, "raw/memory/pressure-memory.000000003",
 			  "some avg10=0.00 avg60=0.10 avg300=0.00 total=123\n"
 			  "full avg10=0.00 avg60=0.00 avg300=0.00 total=45\n");
+	facts_rows_member(&t, "raw/memory/arcstats.000000003",
+			  "9 1 0x01 147 39984 8290482 9290482\n"
+			  "name                            type data\n"
+			  "size                            4    34359738368\n"
+			  "memory_available_bytes          3    -5\n");
 	f = facts_rows_end(&t);
+	assert_int_equal(facts_counter(f, "arcstats", "size"), 34359738368);
+	assert_true(facts_counter(f, "arcstats", "memory_available_bytes") == FACT_NONE);
+	assert_true(facts_counter(f, "arcstats", "9") == FACT_NONE);
 	assert_int_equal(facts_counter(f, "meminfo", "MemTotal"), 1000 << 10);
 	assert_int_equal(facts_counter(f, "meminfo", "Active(anon)"), 20 << 10);
 	assert_int_equal(facts_counter_first(f, "meminfo", "Active(anon)"), 10 << 10);
