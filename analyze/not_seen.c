@@ -80,6 +80,44 @@ static bool failed(const struct model_build *b, const char *collector)
 	return !c || !c->status || strcmp(c->status, "ok") != 0;
 }
 
+/* On the rungs that read no kernel memory: how much page cache belongs to files not named. */
+static void rung(struct model_build *b, const struct fact_scan *s)
+{
+	const char *reason = s->reason && *s->reason ? s->reason : "as was asked for";
+	const struct model *m = b->m;
+	uint64_t named = 0;
+	char left[16];
+
+	if (!s->source)
+		return;
+	for (size_t i = 0; i < m->file_count; i++)
+		named = none_add(named, m->files[i].cached_bytes);
+	if (!strcmp(s->source, "kpageflags")) {
+		format_size(isnan(m->found_bytes) ? 0 : none_sub(to_u64(m->found_bytes), named),
+			    left);
+		add(b, arena_printf(b->arena, "the files behind %s of page cache", left),
+		    arena_printf(b->arena,
+				 "kernel memory was not read (%s): page flags tell what each page "
+				 "is and for which group, but not its file; only files that are "
+				 "open, mapped or on tmpfs were asked",
+				 reason));
+		add(b,
+		    "which groups share a file, and which groups that are gone still hold memory",
+		    "page flags name only groups that exist, without their files");
+	} else if (!strcmp(s->source, "procfs")) {
+		add(b,
+		    "page cache of files that no process has open, of block devices and of other "
+		    "users",
+		    arena_printf(b->arena,
+				 "kernel memory was not read (%s): only files that are open, "
+				 "mapped or on tmpfs were asked",
+				 reason));
+		add(b,
+		    "which group the page cache belongs to, and how much of it is active or dirty",
+		    "neither kernel memory nor page flags were read");
+	}
+}
+
 static void scan(struct model_build *b)
 {
 	const struct fact_scan *s = b->f->scan.count ? &b->f->scan.rows[0] : NULL;
@@ -93,6 +131,7 @@ static void scan(struct model_build *b)
 							 : "kernel memory was not read");
 		return;
 	}
+	rung(b, s);
 	if (s->one_in != FACT_NONE && s->one_in > 1)
 		add(b, "files and groups with little page cache",
 		    arena_printf(b->arena,

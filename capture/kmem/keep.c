@@ -13,6 +13,8 @@
 #include "record.h"
 
 #define KEEP_PATH 4096
+/* Of a sample: what a reader holds in memory of them is a few MiB. */
+#define KEEP_PIECES (128u << 10)
 #define TYPES_PATH "sys/kernel/btf/vmlinux"
 
 struct keep {
@@ -171,12 +173,14 @@ int keep_end(struct keep *k, int scanned, struct err *e)
 
 uint32_t keep_one_in(const struct kmem_source *s, uint64_t max, uint32_t one_in)
 {
-	uint64_t bytes = kmem_page_count(s) * s->page_struct_size;
+	uint64_t pages = kmem_page_count(s);
 
 	if (!one_in)
 		one_in = 1;
-	/* Files, names and the tables of pieces take room as well, sampled pages more of it. */
-	while (one_in < 1u << 20 && bytes / one_in > max / 4)
+	/* Files and names take room as well; and of a sample each page is a piece of its own. */
+	if (one_in == 1 && pages * s->page_struct_size <= max / 4)
+		return 1;
+	while (one_in < 1u << 20 && pages / one_in > KEEP_PIECES)
 		one_in *= 2;
 	return one_in;
 }

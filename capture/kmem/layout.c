@@ -16,7 +16,8 @@
 
 #include "../base/cleanup.h"
 
-#define MAX_DEPTH 8 /* of anonymous structs and unions inside each other */
+#define LIBBPF_ERRNO 4000 /* where libbpf's own error numbers begin */
+#define MAX_DEPTH 8	  /* of anonymous structs and unions inside each other */
 
 static const struct btf_type *resolve(const struct btf *btf, uint32_t id)
 {
@@ -385,6 +386,9 @@ int kmem_btf_open(struct btf **ret, const char *file, const struct sysroot *root
 
 	if (file) {
 		btf = btf__parse(file, NULL);
+		if (!btf && (errno == EINVAL || errno == EPROTO || errno >= LIBBPF_ERRNO))
+			return err_set(e, EINVAL, "%s: holds no type information (BTF), or damaged",
+				       file);
 		if (!btf)
 			return err_errno(e, errno, file);
 		*ret = btf;

@@ -289,7 +289,7 @@ static int descriptors(struct walker *w, const char *pid)
 		if (entry->d_name[0] != '.')
 			r = open_descriptor(w, pid, entry->d_name);
 	}
-	return r < 0 && r != -EACCES ? r : 0;
+	return r;
 }
 
 struct mapping {
@@ -450,6 +450,8 @@ static int process(struct walker *w, const char *pid)
 	r = r > 0 ? walk_tmpfs(w, pid, first) : 0;
 	if (r == 0)
 		r = mappings(w, pid);
+	if (r == 0)
+		r = descriptors(w, pid);
 	if (r == -EACCES || r == -EPERM) {
 		w->q->refused++;
 		return 0;
@@ -457,7 +459,7 @@ static int process(struct walker *w, const char *pid)
 	if (r == -ENOENT || r == -ESRCH)
 		return 0; /* gone */
 	w->q->processes++;
-	return r < 0 ? r : descriptors(w, pid);
+	return r;
 }
 
 static int processes(struct walker *w, struct err *e)
@@ -474,8 +476,6 @@ static int processes(struct walker *w, struct err *e)
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
 			r = process(w, entry->d_name);
 	}
-	if (r == -ENOENT || r == -ESRCH)
-		r = 0;
 	return r < 0 ? err_errno(e, r, "open files") : 0;
 }
 

@@ -194,27 +194,32 @@ mkdir "$disk/race" "$TMP/one/race"
 at_exit kill "$racer"
 "$NATIVE/native-kmem_race" "$TMP/one/race" & racer2=$!
 at_exit kill "$racer2"
-bad=0 odd_rows='' discarded=0
-for _ in $(seq 10); do
-	scan race --sample all || { bad=$((bad + 1)); cat "$TMP/race.err"; }
+# All of memory each time while that fits into a minute, then a share of it: the races are in
+# resolving what was found.  OSSNAP_RACE_SCANS=N where there is less time.
+bad=0 odd_rows='' discarded=0 rows=0 share=all full=0
+scans=${OSSNAP_RACE_SCANS:-100} end=$((SECONDS + 40))
+for i in $(seq "$scans"); do
+	[ "$SECONDS" -lt "$end" ] || share=1/16
+	[ "$share" != all ] || full=$i
+	scan race --sample $share || { bad=$((bad + 1)); cat "$TMP/race.err"; }
 	discarded=$((discarded + $(value race discarded)))
-	rows=$(columns race path nrpages size state | awk -F'\t' '/\/race\// && ($1 !~ /\/race\/race-[0-9]+$/ || $2 > 64 || $3 > 65536)')
-	[ -z "$rows" ] || odd_rows+="$rows;"
+	rows=$((rows + $(columns race path | grep -c /race/)))
+	found=$(columns race path nrpages size state | awk -F'\t' '/\/race\// && ($1 !~ /\/race\/race-[0-9]+$/ || $2 > 64 || $3 > 65536)')
+	[ -z "$found" ] || odd_rows+="$found;"
 done
 kill "$racer" "$racer2"
-equal "ten scans of files that are created, renamed, truncated and deleted all end well" 0 "$bad"
-equal "no garbage path and no impossible size among them (pages discarded: $discarded)" "" "$odd_rows"
+equal "$scans scans ($full of all of memory, the rest of 1/16) of files that are created, renamed, truncated and deleted all end well" 0 "$bad"
+equal "no garbage path and no impossible size among their $rows files (pages discarded: $discarded)" "" "$odd_rows"
+check "there was something to be torn: $rows files" test "$rows" -gt "$scans"
 
 # ------------------------------------------------------------------ refusals
-scan denied --memory-source kpageflags
-check "kpageflags: said to be not in this version ($(status_of denied))" grep -q '^unsupported .*not in this version' <(status_of denied)
 if [ ! -e /proc/kcore ]; then
 	scan kcore --memory-source kcore
 	check "no /proc/kcore: named, with the reason ($(status_of kcore))" grep -q '^unsupported /proc/kcore: No such file' <(status_of kcore)
 	check "auto says why not kcore" grep -q '^/proc/kcore: No such file.*using bpf' <(value full reason)
 fi
 install -m 755 "$CAPTURE" "$TMP/capture" && chmod 755 "$TMP" && mkdir -m 777 "$TMP/nobody"
-setpriv --reuid=65534 --regid=65534 --clear-groups "$TMP/capture" -q -d 100ms --collect page-cache -o "$TMP/nobody" >"$TMP/nobody.path" 2>"$TMP/nobody.err"
+setpriv --reuid=65534 --regid=65534 --clear-groups "$TMP/capture" -q -d 100ms --collect page-cache --memory-source bpf -o "$TMP/nobody" >"$TMP/nobody.path" 2>"$TMP/nobody.err"
 equal "without privilege: partial" 3 $?
 cp "$TMP"/nobody/*.tar.zst "$TMP/unprivileged.tar.zst"
-check "without privilege: denied, and what was missing is named ($(status_of unprivileged))" grep -q '^denied .*CAP_' <(status_of unprivileged)
+check "without privilege, bpf by name: denied, and what was missing is named ($(status_of unprivileged))" grep -q '^denied .*CAP_' <(status_of unprivileged)

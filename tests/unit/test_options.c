@@ -211,7 +211,8 @@ static void test_help(void **state)
 		"--min-free",	  "--redact",	   "--estimate-only", "--ticket",
 		"--label",	  "--heap",	   "--plan",	      "--progress",
 		"-q, --quiet",	  "-v, --verbose", "-h, --help",      "--version",
-		"--root",	  "list",	   "check",	      "verify FILE"};
+		"--root",	  "list",	   "check",	      "verify FILE",
+		"--record-kernel"};
 	char path[] = "/tmp/ossnap-help-XXXXXX", help[16384];
 	int fd = mkstemp(path), saved = dup(STDOUT_FILENO), r;
 	char *argv[] = {(char *)"x", (char *)"--help", NULL};
@@ -253,7 +254,7 @@ static void test_help(void **state)
 		assert_null(strstr(e.text, "unknown"));
 		seen++;
 	}
-	assert_int_equal(seen, 27);
+	assert_int_equal(seen, 28);
 }
 
 int main(void)
