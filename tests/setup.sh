@@ -8,8 +8,9 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, losetup, debootstrap
 # What building needs, and what the lanes need beside it.
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
 	libarchive-dev libzstd-dev nettle-dev libyajl-dev libxml2-dev libseccomp-dev libcmocka-dev)
-PACKAGES_TEST=(jq zstd qemu-system-x86 busybox-static cpio curl xz-utils chromium nodejs npm debootstrap
-	clang-format clang-tidy libclang-rt-dev fdisk e2fsprogs python3)
+PACKAGES_TEST=(jq zstd qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross xfsprogs
+	busybox-static cpio curl xz-utils chromium nodejs npm debootstrap clang-format clang-tidy libclang-rt-dev fdisk
+	e2fsprogs python3)
 
 say() { printf '%s\n' "$*" >&2; }
 

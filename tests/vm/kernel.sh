@@ -65,9 +65,14 @@ update_suite() {
 	touch "$dir/updated"
 }
 
-# newest_package INDEX PATTERN: the highest version of what the pattern matches.
-newest_package() {
-	private_apt "$1" apt-cache pkgnames 2>/dev/null | grep -E "$2" | sort -V | tail -1
+# newest_packages INDEX PATTERN: of what the pattern matches the highest two, then the highest of the main archive:
+# the security archive may lack what its index names.
+newest_packages() {
+	local all
+	mapfile -t all < <(private_apt "$1" apt-cache pkgnames 2>/dev/null | grep -E "$2" | sort -Vr)
+	[ ${#all[@]} != 0 ] || return
+	printf '%s\n' "${all[@]:0:2}"
+	private_apt "$1" apt-cache madison "${all[@]}" 2>/dev/null | grep -v security | awk '{ print $1 }' | sort -V | tail -1
 }
 
 # fetch_deb INDEX PACKAGE ROOT: download and unpack.
@@ -138,13 +143,12 @@ get_kernel() {
 	exec {lock}>"$CACHE/lock"
 	flock -w 300 "$lock"
 	if REASON=$(update_suite "$suite" "${2:-amd64}"); then
-		image=$(newest_package "$index" "^linux-image-$pattern.*-$flavour\$")
-		KERNEL_DIR=$CACHE/kernel-$suite-${image#linux-image-}
-		if [ -z "$image" ]; then
-			REASON="$suite: no linux-image-*-$flavour in its index"
-		elif [ ! -f "$KERNEL_DIR/vmlinuz" ]; then
-			REASON=$(unpack "$index" "$image" "${image#linux-image-}")
-		fi
+		REASON="$suite: no linux-image-*-$flavour in its index"
+		for image in $(newest_packages "$index" "^linux-image-$pattern.*-$flavour\$"); do
+			KERNEL_DIR=$CACHE/kernel-$suite-${image#linux-image-}
+			[ ! -f "$KERNEL_DIR/vmlinuz" ] || { REASON='' && break; }
+			! REASON=$(unpack "$index" "$image" "${image#linux-image-}") || break
+		done
 	else
 		# What was fetched before is good enough when the mirror is away.
 		KERNEL_DIR=$(find "$CACHE" -maxdepth 1 -name "kernel-$suite-${1/newest/}*-$flavour" -type d | sort -V | tail -1)
