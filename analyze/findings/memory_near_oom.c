@@ -53,21 +53,23 @@ static void host(const struct model *m, struct findings *out)
 	bool critical = room < fmin(CRITICAL_SHARE * total, CRITICAL_BYTES);
 	enum severity s =
 		critical && !(swap >= SWAP_HELPS * total) ? SEVERITY_CRITICAL : SEVERITY_WARNING;
+	const char *share = "";
 	struct finding *f;
 
+	if (percent(available, total) > 0) /* "0%" would be none */
+		share = arena_printf(out->arena, " (%d%%)", percent(available, total));
 	/* A kill with plenty available was a group's, or a constrained allocation's; the guard's
 	 * and the kernel's logs tell.  With little available it is the machine's. */
 	if (!(total > 0) || !low)
 		return;
 	if (killed > 0)
 		s = SEVERITY_CRITICAL;
-	f = finding_add(
-		out, "memory.near-oom", s, CONFIDENCE_HIGH,
-		"The machine is nearly out of memory: %s of %s are available (%d%%)%s%s%s%s",
-		size_words(out, available), size_words(out, total), percent(available, total),
-		full ? ", swap is full" : "", heap >= total / 3 ? ", and " : "",
-		heap >= total / 3 ? size_words(out, heap) : "",
-		heap >= total / 3 ? " are heap of processes" : "");
+	f = finding_add(out, "memory.near-oom", s, CONFIDENCE_HIGH,
+			"The machine is nearly out of memory: %s of %s are available%s%s%s%s%s",
+			size_words(out, available), size_words(out, total), share,
+			full ? ", swap is full" : "", heap >= total / 3 ? ", and " : "",
+			heap >= total / 3 ? size_words(out, heap) : "",
+			heap >= total / 3 ? " are heap of processes" : "");
 	if (!f)
 		return;
 	f->weight = total - available + total; /* before all that merely explains it */
@@ -88,8 +90,8 @@ static void host(const struct model *m, struct findings *out)
 	largest_processes(m, out, f, NULL);
 	finding_advice(
 		out, f,
-		"Stop or restart the process that should not be this large; the other findings "
-		"name memory that can be given back without that.");
+		"Stop or restart the process that should not be this large; other findings, if "
+		"there are any, name memory that can be given back without that.");
 	finding_advice(
 		out, f,
 		"Set memory limits (memory.max, or the pod's limits), so that one service cannot "
@@ -119,8 +121,9 @@ static void group(const struct model *m, struct findings *out, const struct mode
 		out, "memory.near-oom",
 		fixed >= GROUP_CRITICAL * limit ? SEVERITY_CRITICAL : SEVERITY_WARNING,
 		CONFIDENCE_HIGH,
-		"The memory of %s is nearly used up: %s of its limit of %s cannot be taken back",
-		cgroup_words(out, g), size_words(out, fixed), size_words(out, limit));
+		"The memory of %s is nearly used up: %s of its limit of %s cannot be taken back%s",
+		cgroup_words(out, g), size_words(out, fixed), size_words(out, limit),
+		meminfo(m, "SwapFree") > 0 ? " without swapping" : "");
 	if (!f)
 		return;
 	f->weight = fixed;

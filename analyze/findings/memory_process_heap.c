@@ -122,10 +122,8 @@ int rule_memory_process_heap(const struct model *m, struct findings *out)
 		"lower that or give the machine more memory.",
 		p->comm);
 	finding_advice(out, f,
-		       "If it grows without end, capture again with --heap %" PRIu64
-		       " to see what it "
-		       "holds.",
-		       p->pid);
+		       "If it may grow without end, capture again over a longer time (-d 5m): the "
+		       "report then says by how much it grew.");
 	f->wrong_if = "the machine is there for this program alone and was sized for it";
 	return 0;
 }

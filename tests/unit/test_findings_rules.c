@@ -85,6 +85,9 @@ static void test_near_oom(void **state)
 	n = must(j, "memory.process-heap");
 	assert_contains(n->title, "java (pid 4711)");
 	assert_string_equal(n->scope_kind, "process");
+	/* Nobody is sent for an option that this version refuses. */
+	for (size_t i = 0; i < n->advice_count; i++)
+		assert_null(strstr(n->advice[i], "--heap"));
 	done(j, f);
 
 	/* 7 % are left, but swap is large and full. */
@@ -101,6 +104,13 @@ static void test_near_oom(void **state)
 	meminfo_is(f, "SwapTotal", 1 * GI); /* a small swap is often full of what nobody needs */
 	j = judge(f);
 	must_not(j, "memory.near-oom");
+	done(j, f);
+
+	f = healthy();
+	meminfo_is(f, "MemAvailable", 20 * MI);
+	j = judge(f);
+	assert_string_equal(must(j, "memory.near-oom")->title,
+			    "The machine is nearly out of memory: 20 MiB of 16 GiB are available");
 	done(j, f);
 
 	/* On a large machine the same share is plenty. */
@@ -153,6 +163,8 @@ static void test_near_oom_group(void **state)
 
 	assert_string_equal(n->scope_name, "/app");
 	assert_string_equal(n->scope_kind, "cgroup");
+	assert_string_equal(n->title, "The memory of cgroup /app is nearly used up: 285 MiB of its "
+				      "limit of 300 MiB cannot be taken back");
 	for (size_t i = 0; i < j.f->count; i++)
 		assert_true(strcmp(j.f->rows[i].id, "memory.near-oom") != 0 ||
 			    !strcmp(j.f->rows[i].scope_name, "/app"));
