@@ -9,6 +9,7 @@
 
 #include "../capture/base/cleanup.h"
 #include "../report/report.h"
+#include "../report/visible.h"
 #include "arena.h"
 #include "facts/facts.h"
 #include "facts/parse.h"
@@ -33,16 +34,13 @@ struct analysis {
 	int code;
 };
 
-/* Archives carry words into messages: nothing of them may talk to the terminal. */
+/* Archives carry words into messages: nothing of them may talk to the terminal, or turn the order
+ * of what it shows. */
 static void complain(const struct err *e)
 {
-	char text[ERR_TEXT];
-	size_t len = strnlen(e->text, sizeof(text) - 1);
+	_cleanup_free_ char *visible = visible_dup(e->text);
 
-	for (size_t i = 0; i < len; i++)
-		text[i] = (unsigned char)e->text[i] < ' ' || e->text[i] == 0x7f ? '?' : e->text[i];
-	text[len] = '\0';
-	fprintf(stderr, "ossnap-analyze: %s\n", text);
+	fprintf(stderr, "ossnap-analyze: %s\n", visible ? visible : "out of memory");
 }
 
 /* The most telling exit code wins: 2, 4, 5, 10, 3, 0. */

@@ -118,6 +118,8 @@ evil=$'a\x1b]0;evil\x07\n.tar.zst'
 cp text.tar.zst "$evil"
 "$ANALYZE" "$evil" 2>err
 equal "a name cannot talk to the terminal" 0 "$(tr -d -c '\033\007' <err | wc -c)"
+cp text.tar.zst $'a\xe2\x80\xaegnp.tar.zst'
+expect "nor turn what it shows around" 4 "a<U+202E>gnp" "$ANALYZE" $'a\xe2\x80\xaegnp.tar.zst'
 cp a.tar.zst 'x (1).tar.zst'
 expect "a browser's name" $whole "x (1).html" "$ANALYZE" 'x (1).tar.zst'
 
