@@ -52,6 +52,7 @@ int err_errno(struct err *e, int no, const char *object)
 
 int err_set(struct err *e, int no, const char *fmt, ...)
 {
+	char text[ERR_TEXT]; /* what is said may quote what was said before */
 	va_list ap;
 
 	if (no < 0)
@@ -62,9 +63,10 @@ int err_set(struct err *e, int no, const char *fmt, ...)
 		return -no;
 	e->no = no;
 	va_start(ap, fmt);
-	vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	sanitize(e->text);
+	sanitize(text);
+	memcpy(e->text, text, strlen(text) + 1);
 	return -no;
 }
 

@@ -218,6 +218,8 @@ static void test_err(void **state)
 	assert_int_equal(err_add(NULL, "x"), 0);
 	err_errno(&e, 99999, "a");
 	assert_string_equal(e.text, "a: error 99999");
+	err_set(&e, EPERM, "%.*s: denied", (int)strcspn(e.text, ":"), e.text);
+	assert_string_equal(e.text, "a: denied");
 
 	/* Names chosen by others do not drive the terminal. */
 	err_errno(&e, ENOENT, "a\nb\x1b[2J\x7f\xff\xc2\x9b\xc3\xa9");
