@@ -5,14 +5,25 @@
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PATH=$PATH:/usr/sbin:/sbin # bpftool, losetup, debootstrap
 
-# What building needs, and what the lanes need beside it.
+# What building needs, and what each lane needs beside it.
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
 	libarchive-dev libzstd-dev nettle-dev libyajl-dev libxml2-dev libseccomp-dev libcmocka-dev)
-PACKAGES_TEST=(jq zstd qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross xfsprogs
-	busybox-static cpio curl xz-utils chromium nodejs npm debootstrap clang-format clang-tidy libclang-rt-dev fdisk
-	e2fsprogs python3)
+PACKAGES_style=(git clang-format clang-tidy)
+PACKAGES_unit=(zstd e2fsprogs locales python3)
+PACKAGES_native=(git jq zstd busybox-static debootstrap binutils e2fsprogs fdisk procps util-linux python3)
+PACKAGES_vm=(qemu-system-x86 qemu-system-arm busybox-static cpio xz-utils zstd jq e2fsprogs python3)
+PACKAGES_browser=(chromium nodejs npm jq zstd)
+PACKAGES_bench=(jq zstd linux-perf earlyoom)
 
 say() { printf '%s\n' "$*" >&2; }
+
+# Asked once, at the start: not after everything has been built.
+need_root_or_sudo() {
+	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null || {
+		say "$1: run it as root, or install sudo"
+		exit 1
+	}
+}
 
 as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
@@ -23,16 +34,15 @@ install_packages() {
 	[ -z "${OSSNAP_NO_INSTALL:-}" ] || return 0
 	local missing=() p
 	for p in "$@"; do
-		[ "$p" = libclang-rt-dev ] && p=$(clang_runtime)
 		# node from another source brings its own npm
 		[ "$p" = npm ] && command -v npm >/dev/null && continue
 		[ "$p" = nodejs ] && command -v node >/dev/null && continue
 		dpkg-query -W -f '${Status}\n' "$p" 2>/dev/null | grep -q 'ok installed' || missing+=("$p")
 	done
 	[ ${#missing[@]} = 0 ] && return 0
-	say "installing ${missing[*]}"
 	local log
 	log=$(mktemp)
+	say "installing ${#missing[@]} packages and what they need (log: $log): ${missing[*]}"
 	if ! { as_root apt-get -q update && as_root env DEBIAN_FRONTEND=noninteractive \
 		apt-get -q install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
 		tail -20 "$log" >&2
@@ -40,13 +50,6 @@ install_packages() {
 		return 1
 	fi
 	rm -f "$log"
-}
-
-# The sanitizer and fuzzer runtime that belongs to the installed clang.
-clang_runtime() {
-	local v
-	v=$(clang --version 2>/dev/null | sed -n 's/.*clang version \([0-9]*\).*/\1/p')
-	printf 'libclang-rt-%s-dev' "${v:-14}"
 }
 
 # build PRESET TARGET...: configure once, build quietly, show the log when it fails.

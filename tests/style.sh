@@ -5,6 +5,10 @@
 cd "$TOP" || exit 1
 
 mapfile -t files < <(git ls-files '*.c' '*.h' | grep -v 'vmlinux')
+if [ ${#files[@]} -lt 50 ]; then
+	fail "the tree's files are known" "git ls-files names ${#files[@]}: is this a git checkout, and git installed?"
+	exit 1
+fi
 bad=$(clang-format --dry-run "${files[@]}" 2>&1 | sed -n 's/^\([^:]*\):.*/\1/p' | sort -u)
 equal "clang-format leaves every file as it is" "" "$bad"
 
@@ -22,8 +26,8 @@ equal "analyze includes nothing of report but in its main" "" \
 
 build_log=$TMP/tidy
 mapfile -t sources < <(git ls-files 'capture/*.c' 'analyze/*.c' 'report/*.c')
-if printf '%s\n' "${sources[@]}" | xargs -P"$(nproc)" -n1 clang-tidy -quiet -p "$BUILD" >"$build_log" 2>/dev/null; then
+if printf '%s\n' "${sources[@]}" | xargs -P"$(nproc)" -n1 clang-tidy -quiet -p "$BUILD" >"$build_log" 2>"$build_log.err"; then
 	ok "clang-tidy finds nothing"
 else
-	fail "clang-tidy finds nothing" "$(grep -E '(warning|error):' "$build_log" | head -8)"
+	fail "clang-tidy finds nothing" "$(grep -hE '(warning|error):|not found' "$build_log" "$build_log.err" | head -8)"
 fi
