@@ -123,7 +123,9 @@ static void count_pages(struct model_build *b, struct rows *t, const struct look
 	}
 	count_pairs(b, t, ids);
 	for (size_t i = 0; i < t->count; i++)
-		t->rows[i].cgroup.cached = estimate_total(&b->design, &t->rows[i].tally);
+		t->rows[i].cgroup.cached = t->rows[i].cgroup.fact
+						   ? estimate_total(&b->design, &t->rows[i].tally)
+						   : estimate_found(&b->design, &t->rows[i].tally);
 }
 
 static uint64_t own_limit(const struct fact_cgroup *g)

@@ -129,6 +129,30 @@ struct estimate estimate_total(const struct sample_design *d, const struct tally
 	return e;
 }
 
+/* How many fewer pages there would be, had not one of them to be there; mu of them expected. */
+static double witness(double mu)
+{
+	return mu > 1e-6 ? mu / expm1(mu) : 1;
+}
+
+struct estimate estimate_found(const struct sample_design *d, const struct tally *t)
+{
+	struct estimate e = estimate_total(d, t);
+	double k = (double)t->pages, independent = d->paired ? alone(t) : 1;
+	double unit = d->population / d->draws * d->page_size, mu = e.low / unit;
+
+	if (d->exact || k < 1 || k > d->draws)
+		return e;
+	for (int i = 0; i < 3; i++) {
+		double fewer = fmax(k - witness(mu * independent), 0), dd = fewer * independent;
+		double v = variance(d, dd, fewer * (1 - fewer / d->draws));
+
+		mu = fmax(fewer + independent * Z95 * Z95 / 2 - Z95 * sqrt(v + Z95 * Z95 / 4), 0);
+	}
+	e.low = fmin(e.low, fmax(mu * unit, k * d->page_size));
+	return e;
+}
+
 /* Variance of the part's residuals, in sampled pages. */
 static double share_variance(const struct sample_design *s, const struct tally *whole,
 			     const struct tally *part, uint64_t mixed)
@@ -153,10 +177,10 @@ struct estimate estimate_share(const struct sample_design *d, double whole_bytes
 	struct tally p = *part;
 	double n = (double)whole->pages, low, high;
 
+	if (whole->pages == 0)
+		return estimate_none(); /* also of an exact count that knows pages of no file */
 	if (d->exact)
 		return estimate_exact((double)p.pages * d->page_size);
-	if (whole->pages == 0)
-		return estimate_none();
 	if (p.pages > whole->pages)
 		p.pages = whole->pages;
 	double k = (double)p.pages, pages = whole_bytes / d->page_size;
@@ -179,18 +203,27 @@ struct estimate estimate_share(const struct sample_design *d, double whole_bytes
 	return e;
 }
 
-struct estimate estimate_weighted(const struct sample_design *d, const struct weighted *w)
+struct estimate estimate_weighted(const struct sample_design *d, const struct weighted *w,
+				  bool found)
 {
-	double scale = d->population / d->draws, ratio = 1;
+	double scale = d->population / d->draws, ratio = 1, z2 = Z95 * Z95, mu;
 
 	if (!(w->sum > 0))
 		return estimate_exact(0);
 	if (d->paired && w->paired_squares > 0)
 		ratio = fmin(fmax(1 - 2 * w->products / w->paired_squares, 0), 1);
-	double v = variance(d, w->squares * ratio, w->squares), unit = w->squares / w->sum;
-	double half = Z95 * sqrt(v + unit * unit * Z95 * Z95 / 4);
-	double centre = w->sum + ratio * unit * Z95 * Z95 / 2;
+	double v = variance(d, w->squares * ratio, w->squares), one = w->squares / w->sum;
+	double unseen = (w->largest + 1) / 2; /* files may be as small as a page */
+	double high = w->sum + ratio * unseen * z2 / 2 + Z95 * sqrt(v + unseen * unseen * z2 / 4);
+	double low = w->sum + ratio * one * z2 / 2 - Z95 * sqrt(v + one * one * z2 / 4);
 
-	return (struct estimate){w->sum * scale, fmax(fmin(centre - half, w->sum), 0) * scale,
-				 fmax(centre + half, w->sum) * scale};
+	mu = fmax(low / w->sum, 0) * w->pages;
+	for (int i = 0; found && i < 3; i++) {
+		double part = fmax(1 - witness(mu * ratio) / w->pages, 0);
+
+		low = w->sum * part + ratio * one * z2 / 2 -
+		      Z95 * sqrt(v * part + one * one * z2 / 4);
+		mu = fmax(low / w->sum, 0) * w->pages;
+	}
+	return (struct estimate){w->sum * scale, fmax(fmin(low, w->sum), 0) * scale, high * scale};
 }

@@ -37,7 +37,13 @@
  * Roll-ups of many files (directories, file systems): a file of K ≥ SURELY_FOUND × one_in pages is
  * missed with a probability below e^−8, and counts with its exact size.  Of smaller ones each
  * sampled page stands for one_in pages, and for one_in / K files: a file of K pages gives
- * K / one_in sampled pages on average, wherever they lie.
+ * K / one_in sampled pages on average, wherever they lie.  z² stands for files that were not seen:
+ * for the upper limit of their number they weigh half as much as one of a page and the smallest
+ * that was seen together (a choice that tests/unit/test_coverage.c shows to be about right).
+ *
+ * A row that is there only because one of its pages was sampled is no witness of its own rareness:
+ * given that there is one, μ expected pages give μ/(1 − e^−μ) on average, which is μ/(e^μ − 1)
+ *more. Its lower limit is that of a count smaller by so much, with the lower limit itself for μ.
  */
 #pragma once
 
@@ -71,6 +77,9 @@ int sample_design_init(struct sample_design *ret, const struct fact_scan *scan);
 /* Bytes of all pages like the sampled ones. */
 struct estimate estimate_total(const struct sample_design *d, const struct tally *t);
 
+/* The same of something that is known from its sampled pages only. */
+struct estimate estimate_found(const struct sample_design *d, const struct tally *t);
+
 /*
  * The part of `whole_bytes`, known exactly (a file's nrpages), whose pages are like `part` of the
  * `whole` pages that were sampled of it.  mixed: pairs of one page of the part and one of the rest.
@@ -82,8 +91,11 @@ struct estimate estimate_share(const struct sample_design *d, double whole_bytes
 struct weighted {
 	double sum, squares;		 /* Σ w, Σ w² */
 	double paired_squares, products; /* of the pairs in the archive: Σ w², Σ w₁w₂ */
+	double pages, largest;
 };
-struct estimate estimate_weighted(const struct sample_design *d, const struct weighted *w);
+/* In units of weight.  found: known from its sampled pages only. */
+struct estimate estimate_weighted(const struct sample_design *d, const struct weighted *w,
+				  bool found);
 
 struct estimate estimate_exact(double bytes);
 struct estimate estimate_none(void); /* all NaN: not measured */

@@ -31,6 +31,9 @@ void rollup_file(struct model_build *b, struct rollup *r, size_t i)
 	double w = weight(b, i);
 
 	r->small.pages = none_add(r->small.pages, t->pages);
+	if (t->pages)
+		r->weighted.largest = fmax(r->weighted.largest, w);
+	r->weighted.pages += (double)t->pages;
 	r->weighted.sum += (double)t->pages * w;
 	r->weighted.squares += (double)t->pages * w * w;
 }
@@ -82,8 +85,8 @@ struct estimate rollup_files(const struct model_build *b, const struct rollup *r
 {
 	if (r->sure_files == r->files && (!b->sampled || b->design.exact))
 		return estimate_exact((double)r->files);
-	return at_least(estimate_weighted(&b->design, &r->weighted), (double)r->sure_files,
-			(double)r->files);
+	return at_least(estimate_weighted(&b->design, &r->weighted, !r->sure_files),
+			(double)r->sure_files, (double)r->files);
 }
 
 struct estimate rollup_bytes(const struct model_build *b, const struct rollup *r)
@@ -92,6 +95,8 @@ struct estimate rollup_bytes(const struct model_build *b, const struct rollup *r
 		return estimate_exact((double)r->bytes);
 	if (!r->small.pages)
 		return at_least(estimate_exact(0), (double)r->sure_bytes, (double)r->bytes);
-	return at_least(estimate_total(&b->design, &r->small), (double)r->sure_bytes,
-			(double)r->bytes);
+	struct estimate e = r->sure_files ? estimate_total(&b->design, &r->small)
+					  : estimate_found(&b->design, &r->small);
+
+	return at_least(e, (double)r->sure_bytes, (double)r->bytes);
 }

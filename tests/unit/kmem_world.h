@@ -47,8 +47,10 @@ struct w_kn {
 	uint64_t parent, name, id;
 };
 
+#ifndef W_PAGES
 #define W_PAGES 16384u
 #define W_HEAP (4u << 20)
+#endif
 #define W_VMEMMAP 0xffffea0000000000ULL
 #define W_HEAP_ADDR 0xffff888000000000ULL
 
