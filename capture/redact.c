@@ -49,6 +49,21 @@ static const struct command_rule command_rules[] = {
 	{"ldap*", 'w', true, true, false, NULL},
 	{"curl", 'u', true, true, true, NULL},
 	{"curl", 'U', true, true, true, NULL},
+	{"curl", 'b', true, true, false, NULL},
+	{"http", 'a', true, true, true, NULL},
+	{"smbclient", 'U', true, true, true, NULL},
+	{"rpcclient", 'U', true, true, true, NULL},
+	{"ipmitool", 'P', true, true, false, NULL},
+	{"sqlcmd", 'P', true, true, false, NULL},
+	{"snmp*", 'c', true, true, false, NULL},
+	{"snmp*", 'A', true, true, false, NULL},
+	{"snmp*", 'X', true, true, false, NULL},
+	{"openssl", 'k', false, true, false, NULL},
+	{"openssl", 'K', false, true, false, NULL},
+	{"useradd", 'p', true, true, false, NULL},
+	{"usermod", 'p', true, true, false, NULL},
+	{"zip", 'P', true, true, false, NULL},
+	{"unzip", 'P', true, true, false, NULL},
 	{"7z*", 'p', true, false, false, NULL},
 	{"docker", 'p', true, true, false, "login"},
 	{"podman", 'p', true, true, false, "login"},
@@ -154,11 +169,13 @@ static void hide_if_secret(struct rewriter *w, enum redact_key k, const char *v,
 		keep(w, end);
 }
 
-/* user:password → user:<redacted> */
+/* user:password → user:<redacted>; Samba's is user%password */
 static void hide_userinfo(struct rewriter *w, const char *v, const char *end)
 {
 	const char *colon = memchr(v, ':', (size_t)(end - v));
 
+	if (!colon)
+		colon = memchr(v, '%', (size_t)(end - v));
 	if (colon)
 		hide(w, colon + 1, end);
 	keep(w, end);
@@ -201,9 +218,10 @@ static const char *url_authority(struct rewriter *w, const char *p, const char *
 
 static bool known_token(const char *p, size_t len)
 {
-	static const char *const prefixes[] = {"ghp_",	   "gho_",    "ghs_",  "github_pat_",
-					       "glpat-",   "xoxb-",   "xoxp-", "xapp-",
-					       "sk_live_", "rk_live_"};
+	static const char *const prefixes[] = {
+		"ghp_",	   "gho_",     "ghs_",	"ghu_",	 "ghr_",     "github_pat_",
+		"glpat-",  "xoxb-",    "xoxp-", "xapp-", "sk_live_", "rk_live_",
+		"sk-ant-", "sk-proj-", "hvs.",	"AIza",	 "dop_v1_"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
 		size_t n = strlen(prefixes[i]);
@@ -224,10 +242,21 @@ static bool names_match(const char *name, const char *p, size_t len)
 	return len == n && memcmp(p, name, n) == 0;
 }
 
-/* The server takes no password on its command line; its -p would be something else. */
+/* A server takes no password on its command line; its -p would be something else. */
+static bool is_server(const char *p, size_t len)
+{
+	static const char *const servers[] = {"mysqld", "mariadbd", "snmpd", "snmptrapd"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(servers); i++) {
+		if (redact_word_is(p, len, servers[i]))
+			return true;
+	}
+	return false;
+}
+
 static void note_command(struct rewriter *w, const char *p, size_t len)
 {
-	if (redact_word_is(p, len, "mysqld") || redact_word_is(p, len, "mariadbd"))
+	if (is_server(p, len))
 		return;
 	for (size_t i = 0; i < ARRAY_SIZE(command_rules); i++) {
 		if (names_match(command_rules[i].name, p, len)) {
@@ -246,7 +275,7 @@ static const struct command_rule *find_rule(const struct rewriter *w, char lette
 	for (size_t i = 0; i < ARRAY_SIZE(command_rules); i++) {
 		const struct command_rule *rule = &command_rules[i];
 
-		if (w->command == rule->name && letter == rule->letter &&
+		if (letter == rule->letter && w->command && strcmp(w->command, rule->name) == 0 &&
 		    (!rule->subcommand || w->subcommand))
 			return rule;
 	}
@@ -358,6 +387,26 @@ static const char *setting(struct rewriter *w, const struct word *word, const ch
 	return end;
 }
 
+/* -----BEGIN … PRIVATE KEY-----, all of it up to the -----END.  NULL: not that. */
+static const char *private_key(struct rewriter *w, const struct word *word)
+{
+	static const char begin[] = "-----BEGIN", mark[] = "PRIVATE KEY-----";
+	size_t n = sizeof(begin) - 1, ahead = (size_t)(word->end - word->key_end);
+	const char *v, *end;
+
+	if ((size_t)(word->key_end - word->start) < n || memcmp(word->key_end - n, begin, n) != 0)
+		return NULL;
+	v = memmem(word->key_end, ahead < 64 ? ahead : 64, mark, sizeof(mark) - 1);
+	if (!v)
+		return NULL;
+	v += sizeof(mark) - 1;
+	end = memmem(v, (size_t)(word->end - v), "-----END", 8);
+	if (!end)
+		end = word->end;
+	hide(w, v, end);
+	return end;
+}
+
 /* One name, wherever it stands.  Returns where reading goes on, beyond word->start. */
 static const char *one_word(struct rewriter *w, const struct word *word)
 {
@@ -366,10 +415,19 @@ static const char *one_word(struct rewriter *w, const struct word *word)
 	enum redact_key class;
 	const char *next = short_option(w, word);
 
+	if (!next)
+		next = private_key(w, word);
 	if (next)
 		return next;
-	if (mark < word->end && (is_quote(*mark) || *mark == ']'))
+	if (mark < word->end && is_quote(*mark)) {
+		/* "name" : "value" */
+		for (next = ++mark; next < word->end && is_blank(*next); next++)
+			;
+		if (next < word->end && *next == ':')
+			mark = next;
+	} else if (mark < word->end && *mark == ']') {
 		mark++;
+	}
 	if (mark < word->end && *mark != '=' && *mark != ':')
 		mark = k;
 	if (mark + 2 < word->end && memcmp(mark, "://", 3) == 0)

@@ -100,11 +100,12 @@ static bool environment_style(const char *key, size_t len)
 enum redact_key redact_key_class(const char *key, size_t len, bool in_query)
 {
 	static const char *const always[] = {
-		"password",   "passwd",	       "passphrase",  "passcode",   "secret",
-		"token",      "apikey",	       "accesskey",   "secretkey",  "authkey",
-		"accountkey", "encryptionkey", "signingkey",  "masterkey",  "sessionkey",
-		"storagekey", "sharedkey",     "licensekey",  "storepass",  "keypass",
-		"userpass",   "dbpass",	       "requirepass", "masterauth", "presharedkey",
+		"password",    "passwd",	"passphrase",  "passcode",   "secret",
+		"token",       "apikey",	"accesskey",   "secretkey",  "authkey",
+		"accountkey",  "encryptionkey", "signingkey",  "masterkey",  "sessionkey",
+		"storagekey",  "sharedkey",	"licensekey",  "storepass",  "keypass",
+		"userpass",    "dbpass",	"requirepass", "masterauth", "presharedkey",
+		"fromliteral",
 	};
 	static const char *const unless_path[] = {"privatekey", "credential", "credentials"};
 	static const char *const signature[] = {"signature"};
@@ -129,6 +130,8 @@ enum redact_key redact_key_class(const char *key, size_t len, bool in_query)
 		return REDACT_KEY_HEADER;
 	if (ends_any(&c, unless_path, ARRAY_SIZE(unless_path)) || last_word(key, len, "pwd") ||
 	    (environment_style(key, len) && last_word(key, len, "key") && len > 3))
+		return REDACT_KEY_UNLESS_PATH;
+	if (c.whole && strcmp(c.text, "pw") == 0)
 		return REDACT_KEY_UNLESS_PATH;
 	if (c.whole && strcmp(c.text, "key") == 0)
 		return REDACT_KEY_PLAIN;

@@ -120,6 +120,15 @@ static void test_short_options(void **state)
 	secret("curl|--user=alice:abc|", "curl|--user=alice:" X "|");
 	secret("docker|login|-u|a|-p|abc|", "docker|login|-u|a|-p|" X "|");
 	secret("sudo|mysql|-psecret|", "sudo|mysql|-p" X "|");
+	secret("curl|-b|sid=abc|", "curl|-b|" X "|");
+	secret("http|-a|u:abc|", "http|-a|u:" X "|");
+	secret("smbclient|//h/s|-U|dom/u%abc|", "smbclient|//h/s|-U|dom/u%" X "|");
+	secret("ipmitool|-U|u|-P|abc|", "ipmitool|-U|u|-P|" X "|");
+	secret("snmpwalk|-v2c|-cabc|h|", "snmpwalk|-v2c|-c" X "|h|");
+	secret("snmpget|-v3|-A|abc|h|", "snmpget|-v3|-A|" X "|h|");
+	secret("openssl|enc|-k|abc|", "openssl|enc|-k|" X "|");
+	secret("useradd|-p|abc|u|", "useradd|-p|" X "|u|");
+	secret("zip|-P|abc|a.zip|", "zip|-P|" X "|a.zip|");
 
 	innocent("mysql|-u|root|-p|db|");
 	innocent("mysql|-P3306|-h|h|");
@@ -131,6 +140,9 @@ static void test_short_options(void **state)
 	innocent("curl|-u|alice|http://h/|");
 	innocent("tail|-f|/var/log/x|-u|a:b|");
 	innocent("sort|-u|a:b|");
+	innocent("snmpd|-c|/etc/snmp/snmpd.conf|");
+	innocent("openssl|req|-keyout|/x.key|");
+	innocent("snmpwalk|-v2c|-On|h|");
 }
 
 static void test_urls(void **state)
@@ -172,6 +184,14 @@ static void test_words_inside(void **state)
 	secret("x|{\"user\":\"u\",\"db_password\":\"abc\",\"n\":1}|",
 	       "x|{\"user\":\"u\",\"db_password\":\"" X "\",\"n\":1}|");
 	secret("x|{\"token\": \"abc\"}|", "x|{\"token\": \"" X "\"}|");
+	secret("x|{\"token\" : \"abc\"}|", "x|{\"token\" : \"" X "\"}|");
+	secret("x|--pw|abc|", "x|--pw|" X "|");
+	secret("kubectl|create|secret|--from-literal=a=b|",
+	       "kubectl|create|secret|--from-literal=" X "|");
+	secret("x|-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----|",
+	       "x|-----BEGIN RSA PRIVATE KEY-----" X "-----END RSA PRIVATE KEY-----|");
+	secret("x|a -----BEGIN PRIVATE KEY-----\nMIIE|", "x|a -----BEGIN PRIVATE KEY-----" X "|");
+	innocent("x|-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----|");
 	innocent("sh|-c|cat --password-file /etc/x | sort --key=2|");
 	innocent("postgres: user db 10.0.0.1(5432) idle|");
 	innocent("nginx: worker process|");
