@@ -13,12 +13,12 @@
 #include "child_main.h"
 #include "emit.h"
 
-#define KEEP_ABOVE 64 /* out of the way of the final places, which are below */
-
 void child_detach(pid_t parent, int **keep, size_t keep_count)
 {
 	static const int ignored[] = {SIGINT, SIGHUP, SIGTERM, SIGQUIT, SIGPIPE, SIGUSR1, SIGUSR2};
 	int next = 3;
+	/* Out of the way of the final places; no higher, for a low RLIMIT_NOFILE. */
+	int above = next + (int)keep_count;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -31,9 +31,14 @@ void child_detach(pid_t parent, int **keep, size_t keep_count)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 
-	for (size_t i = 0; i < keep_count; i++)
-		if (*keep[i] >= 0)
-			*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, KEEP_ABOVE);
+	for (size_t i = 0; i < keep_count; i++) {
+		if (*keep[i] < 0)
+			continue;
+		*keep[i] = fcntl(*keep[i], F_DUPFD_CLOEXEC, above);
+		/* Without it we would say of a file that is there that it is not. */
+		if (*keep[i] < 0)
+			_exit(1);
+	}
 	/* A child that had to be abandoned must not hold up whoever reads our output.  A
 	 * placeholder that can be neither read nor written: there may be no /dev/null. */
 	int nothing = open("/", O_PATH | O_CLOEXEC);

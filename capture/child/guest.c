@@ -14,6 +14,8 @@
 #define IOPRIO_CLASS_BE 2
 #define IOPRIO(class, level) ((class) << 13 | (level))
 
+#define ENOUGH_FILES 256
+
 static void be_first_to_die(void)
 {
 	_cleanup_fd_ int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
@@ -30,9 +32,22 @@ static void no_core(void)
 	setrlimit(RLIMIT_CORE, &none);
 }
 
+/* Two pipes a child, and what each of them opens: a shell's low soft limit is not meant for that.
+ */
+static void enough_descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= ENOUGH_FILES)
+		return;
+	files.rlim_cur = files.rlim_max < ENOUGH_FILES ? files.rlim_max : ENOUGH_FILES;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 void guest_enter(void)
 {
 	no_core();
+	enough_descriptors();
 	be_first_to_die();
 	/* Not the idle class: it gets nothing from a disk that is saturated. */
 	syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO(IOPRIO_CLASS_BE, 7));

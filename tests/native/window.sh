@@ -40,6 +40,10 @@ equal "complete: exit 0" 0 $?
 equal "complete" true "$(manifest "$A" | jq .complete)"
 rm -f ./*.zst
 
+A=$(ulimit -Sn 12 && "$ENGINE" -q -d 100ms --collect quick,both)
+equal "a low soft limit of open files: complete" 0 $?
+rm -f ./*.zst
+
 A=$("$ENGINE" -q -d 10s --collect quick)
 equal "no timed collector: exit 0" 0 $?
 equal "no timed collector: no waiting" true "$(manifest "$A" | jq '.observer.wall_s < 2')"
