@@ -29,6 +29,11 @@ static void processes_probe(const struct capture_options *o, const struct sysroo
 		snprintf(ret->reason, sizeof(ret->reason), "/proc: %s", strerror(-fd));
 		return;
 	}
+	if (!root->recorded && faccessat(fd, "self", F_OK, AT_SYMLINK_NOFOLLOW)) {
+		ret->status = COLLECTOR_ERROR;
+		ret->no = errno;
+		snprintf(ret->reason, sizeof(ret->reason), "/proc: no proc file system is mounted");
+	}
 	close(fd);
 }
 
