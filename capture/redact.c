@@ -518,3 +518,21 @@ size_t redact_cmdline(const struct redactor *r, char *argv, size_t len, size_t c
 	*ret_count = w.count;
 	return (size_t)(w.out - argv);
 }
+
+size_t redact_urls(const struct redactor *r, char *text, size_t len, size_t cap,
+		   uint64_t *ret_count)
+{
+	struct rewriter w = {.out = text};
+	const char *p, *end = text + cap;
+
+	*ret_count = 0;
+	if (r->level == REDACT_NONE || len == 0 || len > cap)
+		return len < cap ? len : cap;
+	memmove(text + (cap - len), text, len);
+	p = w.copied = text + (cap - len);
+	while (!w.full && (p = memmem(p, (size_t)(end - p), "://", 3)))
+		p = url_authority(&w, p + 3, end);
+	keep(&w, end);
+	*ret_count = w.count;
+	return (size_t)(w.out - text);
+}

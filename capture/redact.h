@@ -21,3 +21,7 @@ struct redactor {
  */
 size_t redact_cmdline(const struct redactor *r, char *argv, size_t len, size_t cap,
 		      uint64_t *ret_count);
+
+/* The same for any text: only the passwords and tokens in URLs.  What is mounted may be one. */
+size_t redact_urls(const struct redactor *r, char *text, size_t len, size_t cap,
+		   uint64_t *ret_count);

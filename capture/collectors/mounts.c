@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../base/cleanup.h"
+#include "../redact.h"
 #include "../base/units.h"
 #include "gather.h"
 #include "pids.h"
@@ -40,7 +41,7 @@ struct mounts {
 	size_t count;
 	uint64_t *done; /* namespaces whose mountinfo was read */
 	size_t done_count;
-	uint64_t refused, late, beyond, unread;
+	uint64_t refused, late, beyond, unread, cut, redacted;
 	int unread_no;
 	char *buf; /* MOUNTINFO_CAP */
 };
@@ -103,6 +104,7 @@ static bool is_done(const struct mounts *m, uint64_t mntns)
 /* 1: read; 0: this process cannot show it, ask the next one in the namespace. */
 static int put_mountinfo(struct mounts *m, const char *pid, uint64_t mntns)
 {
+	uint64_t hidden = 0;
 	char path[64], entry[64];
 	bool cut = false;
 	ssize_t n;
@@ -116,6 +118,10 @@ static int put_mountinfo(struct mounts *m, const char *pid, uint64_t mntns)
 			m->unread_no = (int)-n;
 		return 0;
 	}
+	if (m->c->redactor)
+		n = (ssize_t)redact_urls(m->c->redactor, m->buf, (size_t)n, MOUNTINFO_CAP, &hidden);
+	m->redacted += hidden;
+	m->cut += cut;
 	snprintf(entry, sizeof(entry), "%llu/%s", (unsigned long long)mntns, pid);
 	r = pack_data(m->c->out, entry, m->buf, (size_t)n, cut ? EFBIG : 0);
 	m->done[m->done_count++] = mntns;
@@ -248,6 +254,9 @@ static void report(const struct mounts *m, const struct pids *pids)
 	emit_loss(out, "processes of namespaces beyond the bound", m->beyond);
 	emit_loss(out, "processes of namespaces not read in time", m->late);
 	emit_loss(out, "processes beyond the bound", pids->beyond);
+	emit_loss(out, "mountinfo cut", m->cut);
+	if (m->redacted)
+		emit_redacted(out, "secret", "raw/mountinfo", m->redacted);
 	if (!m->done_count)
 		emit_status(out, m->unread_no ? COLLECTOR_DENIED : COLLECTOR_ERROR,
 			    m->unread_no ? m->unread_no : ENOENT, "/proc/PID/mountinfo: %s",
@@ -267,6 +276,10 @@ static void report(const struct mounts *m, const struct pids *pids)
 	else if (m->unread)
 		emit_status(out, COLLECTOR_PARTIAL, m->unread_no, "/proc/PID/mountinfo: %s",
 			    strerror(m->unread_no));
+	else if (m->cut)
+		emit_status(out, COLLECTOR_PARTIAL, EFBIG,
+			    "/proc/PID/mountinfo: cut at %u MiB in %llu mount namespaces",
+			    MOUNTINFO_CAP >> 20, (unsigned long long)m->cut);
 	/* Root is refused by single processes: more capable ones, other security contexts. */
 	if (m->refused && geteuid() == 0) {
 		emit_loss(out, "mount namespace not readable", m->refused);

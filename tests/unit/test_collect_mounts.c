@@ -38,6 +38,29 @@ static void one_mountinfo_for_each_namespace(void **state)
 			    "4026532000\t200\n");
 }
 
+static void a_password_in_what_is_mounted(void **state)
+{
+	put_process(1, "mnt:[1]", "1 0 0:3 / /m rw - fuse ftp://u:p4ss@h/ rw\n");
+	run_collector(&collector_mounts, NULL);
+	assert_int_equal(out.status, COLLECTOR_OK);
+	assert_int_equal(out.redacted, 1);
+	assert_string_equal(out_entry(out_member("raw/mountinfo", 0), "1/1", NULL, NULL),
+			    "1 0 0:3 / /m rw - fuse ftp://u:<redacted>@h/ rw\n");
+}
+
+static void mounts_beyond_what_is_kept(void **state)
+{
+	char *text = malloc(3u << 20);
+
+	assert_non_null(text);
+	memset(text, 'x', (3u << 20) - 1);
+	text[(3u << 20) - 1] = 0;
+	put_process(1, "mnt:[1]", text);
+	free(text);
+	run_collector(&collector_mounts, NULL);
+	assert_int_equal(out.status, COLLECTOR_PARTIAL);
+}
+
 /* The lowest one is gone when its mounts are read: the next one in the namespace stands in. */
 static void the_next_process_stands_in(void **state)
 {
@@ -134,6 +157,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TREE_TEST(one_mountinfo_for_each_namespace),
+		TREE_TEST(a_password_in_what_is_mounted),
+		TREE_TEST(mounts_beyond_what_is_kept),
 		TREE_TEST(the_next_process_stands_in),
 		TREE_TEST(a_recording_without_namespace_links),
 		TREE_TEST(refused_links_are_told_by_the_first_mount),

@@ -171,6 +171,32 @@ static void test_urls(void **state)
 	innocent("x|--sig=abc|");
 }
 
+static void test_urls_only(void **state)
+{
+	static const char in[] = "1 2 0:3 / /m rw - fuse ftp://u:p4ss@h/ rw,token=1\n"
+				 "1 2 0:3 / /m rw - nfs h:/a rw\n";
+	static const char expected[] = "1 2 0:3 / /m rw - fuse ftp://u:" X "@h/ rw,token=1\n"
+				       "1 2 0:3 / /m rw - nfs h:/a rw\n";
+	static const struct redactor r = {.level = REDACT_DEFAULT}, none = {.level = REDACT_NONE};
+	char buf[256];
+	uint64_t count;
+	size_t n;
+
+	memcpy(buf, in, sizeof(in) - 1);
+	n = redact_urls(&r, buf, sizeof(in) - 1, sizeof(buf), &count);
+	assert_int_equal(n, sizeof(expected) - 1);
+	assert_memory_equal(buf, expected, n);
+	assert_int_equal(count, 1);
+	/* No room for the word: nothing of the password, and nothing after it. */
+	memcpy(buf, in, sizeof(in) - 1);
+	n = redact_urls(&r, buf, sizeof(in) - 1, sizeof(in) - 1, &count);
+	assert_null(memmem(buf, n, "p4ss", 4));
+	memcpy(buf, in, sizeof(in) - 1);
+	assert_int_equal(redact_urls(&none, buf, sizeof(in) - 1, sizeof(buf), &count),
+			 sizeof(in) - 1);
+	assert_memory_equal(buf, in, sizeof(in) - 1);
+}
+
 static void test_words_inside(void **state)
 {
 	secret("sh|-c|mysql --password=abc db|", "sh|-c|mysql --password=" X " db|");
@@ -307,10 +333,15 @@ static void test_linear(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_options),	      cmocka_unit_test(test_environment),
-		cmocka_unit_test(test_short_options), cmocka_unit_test(test_urls),
-		cmocka_unit_test(test_words_inside),  cmocka_unit_test(test_headers_and_tokens),
-		cmocka_unit_test(test_no_room),	      cmocka_unit_test(test_linear),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_environment),
+		cmocka_unit_test(test_short_options),
+		cmocka_unit_test(test_urls),
+		cmocka_unit_test(test_urls_only),
+		cmocka_unit_test(test_words_inside),
+		cmocka_unit_test(test_headers_and_tokens),
+		cmocka_unit_test(test_no_room),
+		cmocka_unit_test(test_linear),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
