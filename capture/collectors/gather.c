@@ -245,6 +245,8 @@ int gather_member(struct gather *g, const char *member, const char *path, size_t
 			break;
 		if (done == cap) {
 			cut = read_chunk(fd, g->chunk, 1) > 0;
+			if (cut)
+				gather_count(g, path, EFBIG);
 			break;
 		}
 		n = read_chunk(fd, g->chunk, chunk_size(cap - done));

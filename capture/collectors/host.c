@@ -18,7 +18,7 @@ struct host_file {
 
 static const struct host_file files[] = {
 	{"raw/host/version", "proc/version", 4096},
-	{"raw/host/cpuinfo", "proc/cpuinfo", 256 << 10},
+	{"raw/host/cpuinfo", "proc/cpuinfo", 4 << 20},
 	{"raw/host/loadavg", "proc/loadavg", 4096},
 	{"raw/host/uptime", "proc/uptime", 4096},
 	{"raw/host/limits", "proc/self/limits", 16 << 10},

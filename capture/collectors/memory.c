@@ -41,7 +41,7 @@ static const struct memory_file files[] = {
 	{"sockstat", "proc/net/sockstat", 4096},
 	{"sockstat6", "proc/net/sockstat6", 4096},
 	{"protocols", "proc/net/protocols", 64 << 10},
-	{"interrupts", "proc/interrupts", 4 << 20},
+	{"interrupts", "proc/interrupts", 16 << 20},
 	{"softirqs", "proc/softirqs", 1 << 20},
 	{"sysvipc-shm", "proc/sysvipc/shm", 4 << 20},
 	{"pagetypeinfo", "proc/pagetypeinfo", 1 << 20},

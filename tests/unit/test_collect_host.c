@@ -71,16 +71,22 @@ static void fifos_and_directories_do_not_hang(void **state)
 	assert_non_null(strstr(out.reason, "proc/uptime"));
 }
 
-static void a_long_cpuinfo_is_cut_and_says_so(void **state)
+static void a_long_file_is_cut_and_says_so(void **state)
 {
-	char *text = malloc(300 << 10);
+	char *text = malloc(600 << 10);
 
-	memset(text, 'x', 300 << 10);
-	tree_data("proc/cpuinfo", text, 300 << 10);
+	assert_non_null(text);
+	memset(text, 'x', 600 << 10);
+	tree_data("proc/modules", text, 600 << 10);
+	tree_data("proc/cpuinfo", text, 600 << 10);
 	free(text);
 	run_collector(&collector_host, NULL);
-	assert_int_equal(out_member("raw/host/cpuinfo", 0)->len, 256 << 10);
-	assert_true(out_member("raw/host/cpuinfo", 0)->truncated);
+	assert_int_equal(out_member("raw/host/modules", 0)->len, 512 << 10);
+	assert_true(out_member("raw/host/modules", 0)->truncated);
+	/* That of a machine with 400 CPUs. */
+	assert_false(out_member("raw/host/cpuinfo", 0)->truncated);
+	assert_int_equal(out.status, COLLECTOR_PARTIAL);
+	assert_string_equal(out.reason, "/proc/modules: File too large");
 }
 
 static void knobs_go_by_their_path(void **state)
@@ -105,7 +111,7 @@ int main(void)
 		TREE_TEST(command_line_keeps_no_secret),
 		TREE_TEST(without_redaction_it_is_verbatim),
 		TREE_TEST(fifos_and_directories_do_not_hang),
-		TREE_TEST(a_long_cpuinfo_is_cut_and_says_so),
+		TREE_TEST(a_long_file_is_cut_and_says_so),
 		TREE_TEST(knobs_go_by_their_path),
 	};
 
