@@ -38,7 +38,7 @@ struct collect {
 };
 
 struct probe_result {
-	enum collector_status status; /* OK, DENIED or UNSUPPORTED */
+	enum collector_status status; /* OK, DENIED, UNSUPPORTED; ERROR: given wrong */
 	int no;			      /* errno, or 0 */
 	char reason[512];	      /* names object and reason when not OK; else a remark or "" */
 	uint64_t expected_bytes;      /* in the archive, for --estimate-only; 0: unknown */

@@ -3,10 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "../base/cleanup.h"
 #include "../base/clock.h"
@@ -15,9 +18,6 @@
 #include "../kmem/rung.h"
 #include "../kmem/scan.h"
 #include "page_cache_tables.h"
-
-#define CAP_SYS_RAWIO_BIT 17
-#define CAP_SYS_ADMIN_BIT 21
 
 /* ------------------------------------------------------------------ probe */
 
@@ -30,14 +30,12 @@ static void refuse(struct probe_result *p, enum collector_status s, const struct
 
 static uint64_t effective_capabilities(void)
 {
-	_cleanup_fd_ int proc = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	char text[8192];
-	const char *line;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	if (proc < 0 || read_file_at(proc, "status", text, sizeof(text)) < 0)
+	if (syscall(SYS_capget, &header, data) < 0)
 		return 0;
-	line = strstr(text, "\nCapEff:");
-	return line ? strtoull(line + 8, NULL, 16) : 0;
+	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
 static void probe_types(const struct capture_options *o, const struct sysroot *root,
@@ -51,8 +49,9 @@ static void probe_types(const struct capture_options *o, const struct sysroot *r
 		    : root->sys_fd >= 0 && fstatat(root->sys_fd, "kernel/btf/vmlinux", &st, 0) == 0)
 		return;
 	err_errno(&e, errno, o->btf_file ? o->btf_file : "/sys/kernel/btf/vmlinux");
-	if (!o->btf_file)
-		err_add(&e, "the kernel carries no type information; --btf FILE gives it");
+	if (o->btf_file)
+		return refuse(ret, COLLECTOR_ERROR, &e);
+	err_add(&e, "the kernel carries no type information; --btf FILE gives it");
 	refuse(ret, COLLECTOR_UNSUPPORTED, &e);
 }
 
@@ -63,10 +62,10 @@ static void probe_core(const struct capture_options *o, const struct sysroot *ro
 	struct stat st;
 
 	probe_types(o, root, ret);
-	if (ret->status != COLLECTOR_OK || (o->core_file && stat(o->core_file, &st) == 0))
+	if (ret->status != COLLECTOR_OK || stat(o->core_file, &st) == 0)
 		return;
-	err_errno(&e, errno, o->core_file ? o->core_file : "core file");
-	refuse(ret, COLLECTOR_UNSUPPORTED, &e);
+	err_errno(&e, errno, o->core_file);
+	refuse(ret, COLLECTOR_ERROR, &e);
 }
 
 /* kcore or bpf, asked for by name. */
@@ -88,8 +87,8 @@ static void probe_memory(const struct capture_options *o, const struct sysroot *
 			"which also forbids bpf)");
 		return refuse(ret, COLLECTOR_DENIED, &e);
 	}
-	if (caps >> CAP_SYS_ADMIN_BIT & 1 ||
-	    (o->memory_source != MEMORY_BPF && caps >> CAP_SYS_RAWIO_BIT & 1 &&
+	if (caps >> CAP_SYS_ADMIN & 1 ||
+	    (o->memory_source != MEMORY_BPF && caps >> CAP_SYS_RAWIO & 1 &&
 	     fstatat(root->proc_fd, "kcore", &st, 0) == 0))
 		return;
 	err_set(&e, EPERM,
@@ -106,7 +105,7 @@ static void probe_kpageflags(const struct sysroot *root, struct probe_result *re
 	if (fstatat(root->proc_fd, "kpageflags", &st, 0) < 0) {
 		err_errno(&e, errno, "/proc/kpageflags");
 		refuse(ret, COLLECTOR_UNSUPPORTED, &e);
-	} else if (!(effective_capabilities() >> CAP_SYS_ADMIN_BIT & 1)) {
+	} else if (!(effective_capabilities() >> CAP_SYS_ADMIN & 1)) {
 		err_set(&e, EPERM,
 			"/proc/kpageflags: Operation not permitted (needs "
 			"CAP_SYS_ADMIN)");
@@ -231,6 +230,12 @@ static int scan_and_write(struct collect *c, struct kmem_source *source, const c
 		emit_status(c->out, COLLECTOR_PARTIAL, 0,
 			    "stopped by its budget after %" PRIu64 " of %" PRIu64 " strata",
 			    scan_result(scan)->strata_done, scan_result(scan)->strata_total);
+	else if (r == 0 && scan_files_dropped(scan))
+		emit_status(c->out, COLLECTOR_PARTIAL, 0,
+			    "%" PRIu64
+			    " files are counted but not named: no room (--max-memory) or "
+			    "no time for more",
+			    scan_files_dropped(scan));
 	emit_loss(c->out, "page changed while it was resolved", scan_result(scan)->discarded);
 	emit_loss(c->out, "file without room or time to name it", scan_files_dropped(scan));
 	scan_destroy(scan);

@@ -160,4 +160,14 @@ if unshare -m mount -t proc -o hidepid=2 proc /proc 2>/dev/null; then
 else
 	skip "hidepid" "proc cannot be mounted here"
 fi
+mkdir "$TMP/noproc"
+unshare -m sh -c 'umount -l /proc && exec "$@"' sh "$CAPTURE" -q -d 100ms -o "$TMP/noproc" >"$TMP/noproc/path" 2>"$TMP/noproc/log"
+equal "without /proc: partial" 3 $?
+member "$(cat "$TMP/noproc/path")" manifest.json >"$TMP/noproc/manifest.json"
+equal "without /proc: the reason is that" "error /proc: no proc file system is mounted" \
+	"$(status processes "$TMP/noproc") $(reason processes "$TMP/noproc")"
+case $(reason page-cache "$TMP/noproc") in
+*"not permitted"*) fail "without /proc: root is not told that it lacks capabilities" "$(reason page-cache "$TMP/noproc")" ;;
+*) ok "without /proc: root is not told that it lacks capabilities" ;;
+esac
 exec 9>&-

@@ -223,3 +223,15 @@ setpriv --reuid=65534 --regid=65534 --clear-groups "$TMP/capture" -q -d 100ms --
 equal "without privilege: partial" 3 $?
 cp "$TMP"/nobody/*.tar.zst "$TMP/unprivileged.tar.zst"
 check "without privilege, bpf by name: denied, and what was missing is named ($(status_of unprivileged))" grep -q '^denied .*CAP_' <(status_of unprivileged)
+scan nobtf --btf "$TMP/not/there"
+equal "--btf that is not there: partial, and named" "error $TMP/not/there: No such file or directory" "$(status_of nobtf)"
+scan notbtf --btf /etc/passwd
+equal "--btf of something else: partial, in words" "error /etc/passwd: holds no type information (BTF), or damaged" "$(status_of notbtf)"
+
+# 16 MiB of budget hold 39,000 files; the rest is counted, and the archive does not call itself whole.
+mkdir "$TMP/many"
+"$NATIVE/native-mkfiles" "$TMP/many" 45000 1 1 >/dev/null
+scan many --sample all --max-memory 16M
+equal "more files than fit: exit 3" 3 $?
+check "more files than fit: partial, with their number ($(status_of many))" grep -q '^partial [0-9]* files are counted but not named' <(status_of many)
+check "more files than fit: the same number as in the table" grep -q "^partial $(value many files_dropped) " <(status_of many)
