@@ -29,13 +29,14 @@ void kmem_lockdown(const struct sysroot *root, char out[KMEM_LOCKDOWN])
  * helper is then unknown to the verifier. */
 static int explain_lockdown(int r, const struct sysroot *root, struct err *e)
 {
-	char level[KMEM_LOCKDOWN];
+	char level[KMEM_LOCKDOWN], object[64];
 
 	kmem_lockdown(root, level);
 	if (strcmp(level, "confidentiality") != 0)
 		return r;
-	return err_set(e, EPERM, "%.*s: Operation not permitted (kernel lockdown=confidentiality)",
-		       (int)strcspn(e->text, ":"), e->text);
+	snprintf(object, sizeof(object), "%.*s", (int)strcspn(e->text, ":"), e->text);
+	return err_set(e, EPERM, "%s: Operation not permitted (kernel lockdown=confidentiality)",
+		       object);
 }
 
 /* One rung after the other, as far as o asks for. */

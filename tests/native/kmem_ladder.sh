@@ -147,6 +147,29 @@ check "not root: why is said ($(status_of unprivileged))" grep -q '^partial .*kp
 equal "not root: a file that a process of ours has open" "300 linked $(inside "$TMP/disk/nobody")" "$(row unprivileged "$own")"
 equal "not root: not what others have open" "" "$(row unprivileged "$open")"
 
+# ------------------------------------------------------------------ a process that hangs who looks at it
+stuck_process() {
+	mkdir "$TMP/fuse"
+	mkfifo "$TMP/hold"
+	"$NATIVE/native-stuckcmdline" "$TMP/fuse" <"$TMP/hold" >"$TMP/pid" 2>"$TMP/error" &
+	stuck=$!
+	exec 9>"$TMP/hold"
+	at_exit umount -l "$TMP/fuse"
+	at_exit kill -KILL "$stuck"
+	wait_for 5 grep -q . "$TMP/pid"
+}
+if stuck_process; then
+	start=$(date +%s%N)
+	scan stuck --memory-source kpageflags
+	took=$((($(date +%s%N) - start) / 1000000))
+	check "a process whose memory map is locked: the rest is there in time ($took ms; $(status_of stuck))" test "$took" -lt 20000
+	near stuck
+	exec 9>&-
+	kill -KILL "$stuck"
+else
+	skip "a process whose memory map is locked" "no FUSE here: $(cat "$TMP/error")"
+fi
+
 # ------------------------------------------------------------------ the report of each rung
 for name in kpageflags procfs; do
 	"$ANALYZE" -q -o "$TMP/$name.html" --json "$TMP/$name.json" "$TMP/$name.tar.zst" 2>"$TMP/$name.err"
