@@ -33,8 +33,11 @@ static uint64_t bytes_needed(const struct guard *g, const struct watched *w,
 			     const struct profile *p)
 {
 	double total = (double)scope_total(&w->scope, &g->machine);
-	double need = (p->target - w->features.available) * total +
-		      scope_consumption(&w->scope, &g->machine) * 0.5;
+	double more = scope_consumption(&w->scope, &g->machine) * 0.5;
+	double need = (p->target - w->features.available) * total;
+
+	/* What is consumed while it comes; but who consumes that fast will be among the dead. */
+	need += more < p->target * total ? more : p->target * total;
 
 	/* The model may see the end come before memory is below the target. */
 	return need > 0.01 * total ? (uint64_t)need : (uint64_t)(0.01 * total);
@@ -100,7 +103,8 @@ static void batch(struct guard *g, struct watched *w, uint64_t now)
 	w->mark = scope_used(&w->scope, &g->machine);
 	if (g->choice.spared.pid && g->choice.spared.heap > g->choice.top[0].heap)
 		record_skip(g, w, &g->choice.spared);
-	for (unsigned i = 0; i < g->choice.n && killed < p->batch && sum < need; i++) {
+	for (unsigned i = 0; i < g->choice.n && killed < p->batch && sum < need - need / 4; i++) {
+		/* Nearly enough is enough: the last one would die for little. */
 		const struct candidate *v = &g->choice.top[i];
 
 		if (victim_begin(g, w, v, now) < 0)

@@ -5,9 +5,10 @@
  *
  *	-t	ignore SIGTERM
  *	-k N	be N processes of one process group, each with MIB
- *	-p N	N processes, each in a group of its own
+ *	-p N	N processes below this one, each in a group of its own
  *	-l	the memory is held by a thread while the leader has exited
  *	-n NAME	set comm
+ *	-i MIB	so much of it at once
  *	-f PATH	instead of heap, write MIB to this file, over and over, and read it back (page
  *cache) -d DIR	instead of heap, MIB of files in DIR (a tmpfs)
  */
@@ -27,7 +28,7 @@
 #define STEP (256UL << 10)
 
 struct job {
-	size_t bytes;
+	size_t bytes, first;
 	double rate; /* bytes per second */
 	const char *file, *dir;
 };
@@ -59,7 +60,8 @@ static void take_heap(const struct job *j)
 		size_t n = j->bytes - at < STEP ? j->bytes - at : STEP;
 
 		memset(p + at, 0x5a, n);
-		pace(j, start, at);
+		if (at >= j->first)
+			pace(j, start, at - j->first);
 	}
 }
 
@@ -123,10 +125,10 @@ int main(int argc, char **argv)
 {
 	struct job j = {0};
 	unsigned processes = 1;
-	bool groups = false, leaderless = false;
+	bool groups = false, leaderless = false, child = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "tk:p:ln:f:d:")) != -1) {
+	while ((opt = getopt(argc, argv, "tk:p:ln:i:f:d:")) != -1) {
 		switch (opt) {
 		case 't':
 			signal(SIGTERM, SIG_IGN);
@@ -141,6 +143,9 @@ int main(int argc, char **argv)
 			break;
 		case 'n':
 			prctl(PR_SET_NAME, optarg);
+			break;
+		case 'i':
+			j.first = strtoull(optarg, NULL, 10) << 20;
 			break;
 		case 'f':
 			j.file = optarg;
@@ -157,15 +162,18 @@ int main(int argc, char **argv)
 	j.bytes = strtoull(argv[optind], NULL, 10) << 20;
 	j.rate = strtod(argv[optind + 1], NULL) * 1048576;
 	setpgid(0, 0);
-	for (unsigned i = 1; i < processes; i++) {
+	for (unsigned i = groups ? 0 : 1; i < processes; i++) {
 		if (fork() == 0) {
 			if (groups)
 				setpgid(0, 0);
 			/* die with the test, at the latest */
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			child = true;
 			break;
 		}
 	}
+	while (groups && !child)
+		pause();
 	if (leaderless) {
 		pthread_t t;
 
