@@ -327,7 +327,7 @@ int kmem_layout_init(struct kmem_layout *ret, const struct btf *btf, struct err 
 	struct kmem_layout l = {0};
 	struct kmem_field f;
 	const struct btf_type *t;
-	uint64_t v;
+	uint64_t v, freeing;
 	int r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
@@ -362,12 +362,14 @@ int kmem_layout_init(struct kmem_layout *ret, const struct btf *btf, struct err 
 				 : KMEM_ABSENT;
 
 	/* The inode's and the css's state bits: an enum where the kernel has one, else the macros'
-	 * values, which did not move while they were macros. */
+	 * values.  Those of the inode moved when i_state became 32 bits wide (6.12). */
+	freeing = l.inode.state.size == 4 ? 1u << 7 : 1u << 5;
 	l.inode.freeing =
 		enumerator_or(btf, "inode_state_flags_t", "I_FREEING",
-			      enumerator_or(btf, "inode_state_flags_enum", "I_FREEING", 1u << 5)) |
-		enumerator_or(btf, "inode_state_flags_t", "I_CLEAR",
-			      enumerator_or(btf, "inode_state_flags_enum", "I_CLEAR", 1u << 6));
+			      enumerator_or(btf, "inode_state_flags_enum", "I_FREEING", freeing)) |
+		enumerator_or(
+			btf, "inode_state_flags_t", "I_CLEAR",
+			enumerator_or(btf, "inode_state_flags_enum", "I_CLEAR", freeing << 1));
 	l.cgroup.online = enumerator_or(btf, NULL, "CSS_ONLINE", 1u << 1);
 	l.cgroup.dying = enumerator_or(btf, NULL, "CSS_DYING", 1u << 4);
 

@@ -22,6 +22,7 @@ struct names {
 	bool compound_info;  /* ≥ 7.1 */
 	bool anonymous_d_u;  /* ≥ 7.1 */
 	bool parent_renamed; /* ≥ 6.15 */
+	bool i_state_u32;    /* ≥ 6.12 */
 	bool i_state_struct; /* ≥ 6.19 */
 	bool id_union;	     /* ≤ 5.4 */
 	bool byte_types;     /* ≥ 6.12 */
@@ -117,7 +118,7 @@ static void add_inode(struct kernel *k, const struct names *n)
 	add(k, k->u32, "i_rdev", 28);
 	add(k, k->u64, "i_size", 32);
 	add(k, k->u32, "i_generation", 40);
-	add(k, n->i_state_struct ? state : k->u64, "i_state", 48);
+	add(k, n->i_state_struct ? state : n->i_state_u32 ? k->u32 : k->u64, "i_state", 48);
 	add(k, head, "i_dentry", 56);
 	add(k, mapping, "i_data", 64);
 }
@@ -234,6 +235,18 @@ static void test_6_1(void **state)
 	assert_int_equal(l.inode.state.size, 8);
 }
 
+/* Still macros, but others: bit 5 says that pages are dirty. */
+static void test_6_12(void **state)
+{
+	struct names n = {.i_state_u32 = true, .byte_types = true};
+	struct kmem_layout l;
+
+	assert_int_equal(layout_of(&n, &l, NULL), 0);
+	check_common(&l);
+	assert_int_equal(l.inode.state.size, 4);
+	assert_int_equal(l.inode.freeing, 0x180);
+}
+
 static void test_7_1(void **state)
 {
 	struct names n = {.compound_info = true,
@@ -285,6 +298,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_4_18),
 		cmocka_unit_test(test_6_1),
+		cmocka_unit_test(test_6_12),
 		cmocka_unit_test(test_7_1),
 		cmocka_unit_test(test_missing_member_is_named),
 		cmocka_unit_test(test_btf_file_messages),
