@@ -96,6 +96,16 @@ compare_samples() {
 	equal "$1 $2: each file's samples are all its pages" "" "$wrong"
 }
 
+# compare_dirty KERNEL SOURCE DIR: bit 1 of a sample's state, for what was never written back and for nothing that was.
+compare_dirty() {
+	equal "$1 $2: the pages that wait to be written back, and no others" "/dirty 81" \
+		"$(member "$3/$2.tar.zst" tables/page_cache_samples.tsv | awk -F'\t' '
+			FILENAME == ARGV[1] { if ($8 == "ext4" && ($5 == "/dirty" || $5 == "/charged" || $5 == "/deep/er/log")) path[$7] = $5; next }
+			FNR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
+			$c["file"] in path && int($c["state"] / 2) % 2 { n[path[$c["file"]]] += $c["pages"] }
+			END { for (p in n) print p, n[p] }' "$3/$2.files" -)"
+}
+
 same_and_many() { diff "$1" "$2" && [ "$(wc -l <"$1")" -ge 13 ]; }
 
 # compare_cgroups KERNEL SOURCE DIR: who pays for a file.  A row of the guest's list: the file's path, its pages,

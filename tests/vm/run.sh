@@ -8,7 +8,8 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 VM=$TOP/tests/vm
-WORDS=(5.10+v1 6.1 locked/6.1 6.1+v1+nokaslr 6.1+hugetlb+numa 6.1+hotplug 6.12+16g newest newest+folios+4level arm64/6.1)
+WORDS=(5.10+v1 6.1 locked/6.1 6.1+v1+nokaslr 6.1+hugetlb+numa 6.1+hotplug 6.12+16g newest newest+folios+4level
+	arm64/5.10 arm64/6.1 arm64/6.12 arm64/newest)
 QEMU_PID=
 # shellcheck source=tests/vm/kernel.sh
 . "$VM/kernel.sh"
@@ -57,7 +58,7 @@ one_word() {
 		fail "$word: boots and comes back" "$REASON"
 		return
 	}
-		ok "$word: boots and comes back ($KERNEL_VERSION, $SECONDS s, boot $BOOTS of at most $BOOT_TRIES)"
+	ok "$word: boots and comes back ($KERNEL_VERSION, $SECONDS s, boot $BOOTS of at most $BOOT_TRIES)"
 	TEXTS+=("$(cut -d' ' -f1 "$dir/text")")
 	case_proof "$word" "$dir"
 	equal "$word: the static binary starts" "$("$CAPTURE" --version)" "$(cat "$dir/version")"
@@ -87,6 +88,7 @@ compare_all() {
 	compare_sum "$@"
 	compare_cgroups "$@"
 	compare_samples "$@"
+	compare_dirty "$@"
 	! has hugetlb || compare_hugetlb "$@"
 }
 

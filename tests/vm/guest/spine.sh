@@ -113,6 +113,11 @@ while [ ! -f /tmp/ready ] && [ $n -lt 100 ]; do
 done
 sync
 
+# What is not written back yet, and stays so.
+echo 0 >/proc/sys/vm/dirty_writeback_centisecs
+echo 360000 >/proc/sys/vm/dirty_expire_centisecs
+dd_file /mnt/ext4/dirty 331776
+
 show_all() {
 	truth show one-byte linked /one-byte /mnt/tmpfs/one-byte
 	truth show one-page linked /one-page /mnt/tmpfs/one-page
@@ -124,6 +129,7 @@ show_all() {
 	truth show bind-mounted linked /sub/bound /mnt/bind/bound
 	truth show odd-name linked '/deep/tab\tand "quote' "/mnt/ext4/deep/tab	and \"quote"
 	truth show overlay linked /ovl/upper/in-container /mnt/ext4/ovl/upper/in-container
+	truth show dirty linked /dirty /mnt/ext4/dirty
 	truth show charged linked /charged /mnt/ext4/charged
 	truth show charged-inside linked /charged-inside /mnt/ext4/charged-inside
 	truth show pinning linked /pinning /mnt/tmpfs/pinning
