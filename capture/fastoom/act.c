@@ -11,6 +11,7 @@
 #define STATE_EVERY_NS (100 * NSEC_PER_MSEC)
 #define BACKOFF_FIRST_NS NSEC_PER_SEC
 #define BACKOFF_MAX_NS (60 * NSEC_PER_SEC)
+#define LEAVING_NS (2 * NSEC_PER_SEC)
 #define DRY_RUN_NS (5 * NSEC_PER_SEC)
 
 static const struct policy *policy_of(const struct guard *g, const struct watched *w)
@@ -84,37 +85,54 @@ static void nobody(struct guard *g, struct watched *w, uint64_t need, uint64_t n
 	w->cool_ns = now + w->backoff_ns;
 }
 
+/* What others have killed comes free, too, unless it takes too long. */
+static uint64_t leaving(struct watched *w, uint64_t heap, uint64_t now)
+{
+	if (!heap)
+		return 0;
+	if (!w->leaving_ns || now - w->leaving_ns > 10 * LEAVING_NS)
+		w->leaving_ns = now;
+	return now - w->leaving_ns < LEAVING_NS ? heap : 0;
+}
+
 static void batch(struct guard *g, struct watched *w, uint64_t now)
 {
 	const struct policy *policy = policy_of(g, w);
 	const struct profile *p = profile_of(policy->sensitivity);
-	uint64_t need = bytes_needed(g, w, p), sum = 0;
+	uint64_t need = bytes_needed(g, w, p), sum;
 	unsigned killed = 0;
+	int r;
 
 	victims_exclude(g);
 	choose(&g->chooser, guard_config(g), &w->scope, need, scope_total(&w->scope, &g->machine),
 	       &g->choice);
 	w->choice_ns = g->choice.took_ns;
-	if (g->choice.eligible_heap < need / 10 || g->choice.n == 0) {
+	sum = leaving(w, g->choice.not_heap[NOT_LEAVING], now);
+	if (g->choice.eligible_heap + sum < need / 10 || (g->choice.n == 0 && !sum)) {
 		nobody(g, w, need, now);
 		return;
 	}
 	w->backoff_ns = 0;
 	w->mark = scope_used(&w->scope, &g->machine);
-	if (g->choice.spared.pid && g->choice.spared.heap > g->choice.top[0].heap)
+	if (g->choice.n && g->choice.spared.pid && g->choice.spared.heap > g->choice.top[0].heap)
 		record_skip(g, w, &g->choice.spared);
 	for (unsigned i = 0; i < g->choice.n && killed < p->batch && sum < need - need / 4; i++) {
 		/* Nearly enough is enough: the last one would die for little. */
 		const struct candidate *v = &g->choice.top[i];
 
-		if (victim_begin(g, w, v, now) < 0)
+		r = victim_begin(g, w, v, now);
+		if (r == -EALREADY)
+			sum += leaving(w, v->heap, now);
+		if (r < 0)
 			continue;
 		killed++;
 		sum += v->heap;
 		if (policy->group)
 			kill_group(g, w, v, now);
 	}
-	if (!killed)
+	if (!killed && sum)
+		w->cool_ns = now + LEAVING_NS / 40;
+	else if (!killed)
 		nobody(g, w, need, now);
 	else if (guard_config(g)->dry_run)
 		w->cool_ns = now + DRY_RUN_NS;

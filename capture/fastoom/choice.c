@@ -26,7 +26,8 @@ const char *why_not_text(enum why_not why)
 		"the guard itself, one of its ancestors, or the system's first process",
 		"first process of a pod",
 		"its command line cannot be read, so the allowlist cannot be asked",
-		"already dying",
+		"already killed, and not gone yet",
+		"already exiting",
 	};
 
 	return texts[why];
@@ -121,7 +122,7 @@ static int not_the_leader(void *ctx, const char *name)
 }
 
 /* A leader that has exited shows nothing, while its other threads hold the memory. */
-static uint64_t zombie_heap(const struct chooser *c, pid_t pid)
+static uint64_t zombie_heap(const struct chooser *c, pid_t pid, pid_t *ret_thread)
 {
 	struct other_thread t = {.leader = pid};
 	char path[40], buf[1024];
@@ -132,8 +133,10 @@ static uint64_t zombie_heap(const struct chooser *c, pid_t pid)
 	if (dir < 0)
 		return 0;
 	each_name(dir, DT_DIR, buf, sizeof(buf), not_the_leader, &t);
-	if (t.statm[0] && read_file_at(dir, t.statm, buf, sizeof(buf)) > 0)
+	if (t.statm[0] && read_file_at(dir, t.statm, buf, sizeof(buf)) > 0) {
 		heap = heap_in(c, buf);
+		*ret_thread = (pid_t)strtol(t.statm, NULL, 10);
+	}
 	close(dir);
 	return heap;
 }
@@ -183,7 +186,7 @@ static int ask_patterns(struct chooser *c, struct candidate *v, struct identity 
 	int r = 0;
 
 	if (c->policy->n_avoid || c->policy->n_prefer)
-		r = identity_of(c->readers, v->pid, IDENTITY_NS, id);
+		r = identity_of(c->readers, v->speaker, IDENTITY_NS, id);
 	if (r < 0 && c->policy->n_avoid) {
 		why->why = NOT_UNREADABLE;
 		return -EPERM;
@@ -220,12 +223,12 @@ static int consider_with(struct chooser *c, pid_t pid, struct candidate *v, stru
 
 	if (read_of(c, pid, "statm", text, sizeof(text)) < 0)
 		return -ENOENT;
-	*v = (struct candidate){.pid = pid, .heap = heap_in(c, text)};
+	*v = (struct candidate){.pid = pid, .speaker = pid, .heap = heap_in(c, text)};
 	/* kernel threads and zombies have an empty statm */
 	if (v->heap == 0 && text[0] == '0') {
 		if (stat_of(c, pid, &st) < 0 || st.state != 'Z' || st.num_threads < 2)
 			return -ENOENT;
-		v->heap = zombie_heap(c, pid);
+		v->heap = zombie_heap(c, pid, &v->speaker);
 	}
 	*why = (struct spared){.pid = pid, .heap = v->heap, .pattern = -1};
 	/* Nobody frees enough below this, whoever it is. */
@@ -242,8 +245,10 @@ static int consider_with(struct chooser *c, pid_t pid, struct candidate *v, stru
 	memcpy(why->comm, st.comm, sizeof(why->comm));
 	if (is_own(c, pid))
 		return refuse(why, NOT_SELF);
-	if (is_excluded(c, pid) || ((st.flags & PF_EXITING) && st.state != 'Z'))
+	if (is_excluded(c, pid))
 		return refuse(why, NOT_DYING);
+	if ((st.flags & PF_EXITING) && st.state != 'Z')
+		return refuse(why, NOT_LEAVING);
 	v->adj = adj_of(c, pid);
 	if (v->adj == -1000)
 		return refuse(why, NOT_PROTECTED);
@@ -312,7 +317,7 @@ static int one_pid(void *ctx, pid_t pid)
 	} else if (r == -EPERM) {
 		out->not_counts[why.why]++;
 		out->not_heap[why.why] += why.heap;
-		if (why.why != NOT_SMALL && why.heap > out->spared.heap)
+		if (why.why != NOT_SMALL && why.why != NOT_LEAVING && why.heap > out->spared.heap)
 			out->spared = why;
 		if (c->listen)
 			c->listen(c->listen_ctx, &why);
@@ -460,7 +465,7 @@ int confirm(struct chooser *c, const struct candidate *v, struct identity *ret,
 		return -ESRCH;
 	/* For the record; the allowlist has been asked already. */
 	if (!c->policy->n_avoid && !c->policy->n_prefer)
-		identity_of(c->readers, v->pid, IDENTITY_NS, ret);
+		identity_of(c->readers, now.speaker, IDENTITY_NS, ret);
 	if (ret->cgroup[0] && !inside(c->scope, ret))
 		return -ESRCH;
 	return 0;

@@ -28,12 +28,14 @@ enum why_not {
 	NOT_SELF,	/* the guard, its ancestors, pid 1 and 2 */
 	NOT_PID1,	/* first process of a pod, spared on request */
 	NOT_UNREADABLE, /* its command line hangs, so the allowlist cannot be asked */
-	NOT_DYING,	/* already being killed, by us or by others */
+	NOT_DYING,	/* a victim of ours that has not gone yet */
+	NOT_LEAVING,	/* exiting already, by itself or by others' hands */
 	NOT_REASONS
 };
 
 struct candidate {
 	pid_t pid, pgrp;
+	pid_t speaker; /* thread that can be asked: another one where the leader has exited */
 	uint64_t starttime, heap;
 	int adj;
 	uint8_t tier; /* index in the prefer list; n_prefer: not named */

@@ -55,6 +55,7 @@ struct watched {
 	uint64_t over_ns;    /* since when the probability is too high; 0: it is not */
 	uint64_t cool_ns;    /* not before this */
 	uint64_t backoff_ns; /* how long to wait after having found nobody */
+	uint64_t leaving_ns; /* since when others' victims are being waited for */
 	uint64_t alert_ns;   /* sample as fast as possible until then */
 	uint64_t mark;	     /* bytes in use when the batch was chosen */
 	uint64_t choice_ns;  /* what a choice takes */

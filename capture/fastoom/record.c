@@ -277,7 +277,8 @@ static void holders(struct guard *g, struct sbuf *b, const struct watched *w)
 			 g->choice.not_heap[NOT_SELF] + g->choice.not_heap[NOT_PID1] +
 			 g->choice.not_heap[NOT_UNREADABLE]},
 		{"processes too small to help", g->choice.not_heap[NOT_SMALL]},
-		{"victims that have not gone yet", g->choice.not_heap[NOT_DYING]},
+		{"victims that have not gone yet",
+		 g->choice.not_heap[NOT_DYING] + g->choice.not_heap[NOT_LEAVING]},
 	};
 	const unsigned n = sizeof(h) / sizeof(h[0]);
 

@@ -129,7 +129,8 @@ static void signal_first(struct guard *g, struct watched *w, struct victim *v, u
 	v->late_ns = v->escalate_ns + LATE_NS;
 }
 
-/* 0: signalled, or it would have been; -errno: not, and recorded where that is news. */
+/* 0: signalled, or it would have been; -EALREADY: somebody else did; -errno: not, and recorded
+ * where that is news. */
 int victim_begin(struct guard *g, struct watched *w, const struct candidate *who, uint64_t now)
 {
 	struct victim *v = free_slot(g);
@@ -147,12 +148,9 @@ int victim_begin(struct guard *g, struct watched *w, const struct candidate *who
 	if (v->pidfd < 0 && v->pidfd != -ENOSYS && v->pidfd != -EMFILE && v->pidfd != -EINVAL)
 		return v->pidfd;
 	r = confirm(&g->chooser, who, &id, &why);
-	if (r == 0 && dying_already(g, who->pid)) {
-		why = (struct spared){
-			.pid = who->pid, .heap = who->heap, .why = NOT_DYING, .pattern = -1};
-		memcpy(why.comm, who->comm, sizeof(why.comm));
-		r = -EPERM;
-	}
+	/* The kernel or another guard was faster. */
+	if (r == 0 && dying_already(g, who->pid))
+		r = -EALREADY;
 	if (r < 0) {
 		if (r == -EPERM)
 			record_skip(g, w, &why);

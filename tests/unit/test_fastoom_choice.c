@@ -117,7 +117,8 @@ static void test_never(void **state)
 	assert_int_equal(choice.not_counts[NOT_AVOID], 3);
 	assert_int_equal(choice.not_counts[NOT_PROTECTED], 1);
 	assert_int_equal(choice.not_counts[NOT_SELF], 3); /* init, the shell, the guard */
-	assert_int_equal(choice.not_counts[NOT_DYING], 2);
+	assert_int_equal(choice.not_counts[NOT_DYING], 1);
+	assert_int_equal(choice.not_counts[NOT_LEAVING], 1);
 	assert_int_equal(choice.spared.pid, 1);
 }
 
