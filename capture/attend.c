@@ -92,6 +92,7 @@ static void interrupt(struct run *r, uint64_t now)
 	say(&r->say, SAY_PROBLEM, "SIG%s: finishing with what there is (again to leave at once)",
 	    sigabbrev_np(r->interrupted));
 	budget_release(&r->budget, r->children, r->child_count, now);
+	bundle_hurry(r->writer);
 	for (size_t i = 0; i < r->child_count; i++) {
 		struct child *c = &r->children[i];
 

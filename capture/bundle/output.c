@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../base/cleanup.h"
+#include "../base/clock.h"
 #include "format.h"
 #include "output.h"
 
@@ -18,6 +19,9 @@
 #define RESERVE_STEP (1u << 20)
 /* Write-back is started in pieces of this size; two of them are in the page cache at most. */
 #define DROP_STEP (256u << 10)
+/* How long a stream's reader may take to read on; and when we were told to come to an end. */
+#define PATIENCE_NS (30 * NSEC_PER_SEC)
+#define URGENT_NS (500 * NSEC_PER_MSEC)
 
 static bool ends_with(const char *s, const char *suffix)
 {
@@ -53,7 +57,7 @@ static ssize_t write_quietly(int fd, const void *data, size_t len, off_t offset)
 	return n;
 }
 
-/* offset < 0: a stream.  0 or a negative errno; *ret_done bytes were written in any case. */
+/* 0 or a negative errno. */
 static int write_all(int fd, const char *data, size_t len, off_t offset)
 {
 	while (len) {
@@ -61,19 +65,56 @@ static int write_all(int fd, const char *data, size_t len, off_t offset)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && errno == EAGAIN) {
-			struct pollfd p = {.fd = fd, .events = POLLOUT};
-
-			if (poll(&p, 1, -1) < 0 && errno != EINTR)
-				return -errno;
-			continue;
-		}
 		if (n <= 0)
 			return n < 0 ? -errno : -EIO;
 		data += n;
 		len -= n;
-		if (offset >= 0)
-			offset += n;
+		offset += n;
+	}
+	return 0;
+}
+
+/* Wait until a stream takes PIPE_BUF bytes.  A signal that arrives meanwhile makes it urgent. */
+static int wait_writable(struct output *o)
+{
+	uint64_t start = clock_ns(CLOCK_MONOTONIC);
+
+	for (;;) {
+		struct pollfd p = {.fd = o->fd, .events = POLLOUT};
+		uint64_t patience = o->urgent ? URGENT_NS : PATIENCE_NS;
+		uint64_t waited = clock_ns(CLOCK_MONOTONIC) - start;
+		int r;
+
+		if (waited >= patience)
+			return -ETIMEDOUT;
+		r = poll(&p, 1, (int)((patience - waited) / NSEC_PER_MSEC + 1));
+		if (r > 0)
+			return 0;
+		if (r < 0 && errno != EINTR)
+			return -errno;
+		if (r < 0)
+			o->urgent = true;
+	}
+}
+
+/* A stream's reader may stop reading (a dead ssh link), and a blocking write() would then hold
+ * every deadline up.  What poll() promises is room for PIPE_BUF bytes: so much at a time. */
+static int write_stream(struct output *o, const char *data, size_t len)
+{
+	while (len) {
+		size_t some = len < PIPE_BUF ? len : PIPE_BUF;
+		ssize_t n;
+		int r = o->regular ? 0 : wait_writable(o);
+
+		if (r < 0)
+			return r;
+		n = write_quietly(o->fd, data, o->regular ? len : some, -1);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		data += n;
+		len -= n;
 	}
 	return 0;
 }
@@ -232,7 +273,9 @@ int output_open(struct output *o, const char *output, const char *name, struct e
 static int append_stream(struct output *o, const void *data, size_t len, struct err *e)
 {
 	if (!o->dead)
-		o->dead = write_all(o->fd, data, len, -1);
+		o->dead = write_stream(o, data, len);
+	if (o->dead == -ETIMEDOUT)
+		return err_set(e, ETIMEDOUT, "standard output: nobody reads it");
 	if (o->dead)
 		return err_errno(e, o->dead, "standard output");
 	o->end += len;

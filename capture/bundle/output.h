@@ -22,6 +22,7 @@ struct output {
 	bool regular;		    /* a stream may be a regular file, too */
 	bool no_reserve;	    /* the file system cannot reserve */
 	bool renamed;		    /* finished */
+	bool urgent;		    /* do not wait long for a stream's reader */
 	int dead;		    /* a stream that failed stays failed: negative errno */
 	uint64_t end;		    /* bytes of whole frames */
 	uint64_t reserved;	    /* the offset up to which disk blocks are ours */

@@ -291,6 +291,11 @@ int bundle_create(struct bundle_writer **ret, const char *output, const char *na
 	return 0;
 }
 
+void bundle_hurry(struct bundle_writer *w)
+{
+	w->out.urgent = true;
+}
+
 const struct bundle_member *bundle_members(const struct bundle_writer *w, size_t *ret_count)
 {
 	*ret_count = w->member_count;

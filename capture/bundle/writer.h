@@ -48,6 +48,10 @@ int bundle_create(struct bundle_writer **ret, const char *output, const char *na
 int bundle_add(struct bundle_writer *w, const char *name, const void *data, size_t size,
 	       bool truncated, struct err *e);
 
+/* The capture was interrupted: from now on a stream (-o -) whose reader does not read is given up
+ * after half a second, not after half a minute. */
+void bundle_hurry(struct bundle_writer *w);
+
 /* Members so far, for the manifest.  Valid until the next call. */
 const struct bundle_member *bundle_members(const struct bundle_writer *w, size_t *ret_count);
 uint64_t bundle_bytes_written(const struct bundle_writer *w);

@@ -265,6 +265,24 @@ rm -f ./*.partial path
 equal "-o -: exit 0" 0 $?
 check "-o -: an archive" has stream.tar.zst manifest.json
 rm -f stream.tar.zst
+# A reader that stops reading, and a signal: nothing may wait for it.
+mkfifo stalled
+sleep 30 <stalled &
+reader=$!
+at_exit kill $reader
+"$ENGINE" -d 500ms --collect big,both -o - 2>err >stalled &
+pid=$!
+sleep 1.5 # the pipe is full
+start=$(date +%s%N)
+kill -INT $pid
+wait $pid
+codes=$?
+took=$((($(date +%s%N) - start) / 1000000))
+equal "-o - into a reader that stalls: exit 4 after SIGINT" 4 "$codes"
+check "within 2 s ($took ms)" test "$took" -lt 2000
+check "and says why" grep -q 'nobody reads' err
+kill $reader
+rm stalled
 { "$ENGINE" -d 1s --collect big,both -o - 2>err | head -c 10 >/dev/null; codes=${PIPESTATUS[0]}; }
 equal "-o - into head: exit 4" 4 "$codes"
 grep -qi 'broken pipe' err && ok "-o - into head: says why" || fail "-o - into head: says why" "$(cat err)"
