@@ -195,8 +195,8 @@ static bool grow_samples(struct scan_tables *t)
 uint64_t *tables_sample(struct scan_tables *t, uint32_t file, uint32_t cgroup, unsigned state)
 {
 	uint64_t cg = cgroup == TABLE_NONE ? 0 : (uint64_t)cgroup + 1;
-	uint64_t key =
-		(file == TABLE_NONE ? SAMPLE_DROPPED : ((uint64_t)file + 1) << 32) | cg << 8 | state;
+	uint64_t key = (file == TABLE_NONE ? SAMPLE_DROPPED : ((uint64_t)file + 1) << 32) |
+		       cg << 8 | state;
 	struct sample_entry *s = sample_slot(t->samples, t->sample_size, key);
 
 	if (s->key)

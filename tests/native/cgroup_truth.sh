@@ -41,6 +41,10 @@ fault b "$TMP/shared" $((3 * MiB)) $((5 * MiB))
 fault a/inner "$TMP/inner" 0 $((2 * MiB))
 fault gone "$TMP/pin1" 0 $((6 * MiB))
 fault gone "$TMP/pin2" 0 $((1 * MiB))
+# Nobody else on this machine shall evict them while we look.
+"$truth" hold "$TMP/shared" $((8 * MiB)) "$TMP/inner" $((2 * MiB)) "$TMP/pin1" $((6 * MiB)) "$TMP/pin2" $MiB >"$TMP/held" & holder=$!
+at_exit kill "$holder"
+wait_for 10 test -s "$TMP/held" || { fail "the files are held" "no answer"; exit 1; }
 gone_ino=$(stat -c %i "$top/gone") top_ino=$(stat -c %i "$top")
 stat_cache() { awk '$1 == "cache" { print $2 }' "$top/$1/memory.stat"; }
 gone_cache=$(stat_cache gone)

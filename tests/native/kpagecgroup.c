@@ -3,6 +3,7 @@
  * Who a file's cached pages are charged to, by the kernel's own /proc/kpagecgroup:
  *
  *	kpagecgroup fault FILE FROM LENGTH	reads these bytes, no more (no read-ahead)
+ *	kpagecgroup hold [FILE LENGTH]...	keeps that much of each in memory until it is killed
  *	kpagecgroup show FILE			"INODE-OF-THE-GROUP PAGES" a line
  *
  * Shares nothing with what it is the truth for.
@@ -37,6 +38,24 @@ static int fault(const char *file, long long from, long long length)
 	}
 	close(fd);
 	return 0;
+}
+
+/* What is mapped is neither reclaimed nor dropped, and stays charged to who read it first. */
+static int hold(int n, char **arg)
+{
+	for (int i = 0; i + 1 < n; i += 2) {
+		size_t length = (size_t)strtoull(arg[i + 1], NULL, 10);
+		int fd = open(arg[i], O_RDONLY | O_CLOEXEC);
+		void *map = fd < 0 ? MAP_FAILED : mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
+
+		if (map == MAP_FAILED || madvise(map, length, MADV_RANDOM) < 0 ||
+		    mlock(map, length) < 0)
+			return die(arg[i]);
+	}
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
 }
 
 /* The entry of a page of ours, which is mapped. */
@@ -101,8 +120,11 @@ int main(int argc, char **argv)
 {
 	if (argc == 5 && !strcmp(argv[1], "fault"))
 		return fault(argv[2], strtoll(argv[3], NULL, 10), strtoll(argv[4], NULL, 10));
+	if (argc > 2 && !strcmp(argv[1], "hold"))
+		return hold(argc - 2, argv + 2);
 	if (argc == 3 && !strcmp(argv[1], "show"))
 		return show(argv[2]);
-	fprintf(stderr, "usage: kpagecgroup fault FILE FROM LENGTH | show FILE\n");
+	fprintf(stderr,
+		"usage: kpagecgroup fault FILE FROM LENGTH | hold FILE LENGTH... | show FILE\n");
 	return 2;
 }

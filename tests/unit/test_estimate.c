@@ -110,6 +110,66 @@ static void test_edges(void **state)
 	assert_true(d.population == 640);
 }
 
+static double width(struct estimate e)
+{
+	assert_true(e.low <= e.bytes && e.bytes <= e.high);
+	return e.high - e.low;
+}
+
+/* What the pairs of a sample tell, and what they do not. */
+static void test_pairs(void **state)
+{
+	struct fact_scan s = scan(64, 6400000, 100000, 1);
+	struct sample_design d, without;
+
+	s.pair_one_in = FACT_NONE;
+	assert_int_equal(sample_design_init(&without, &s), 0);
+	s.pair_one_in = 1;
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	const struct tally scattered = {5000, 5000, 0}, runs = {5000, 5000, 2450};
+	double wide = width(estimate_total(&without, &scattered));
+
+	/* Scattered pages are as uncertain as without pairs, runs much less, for the same k. */
+	assert_true(fabs(width(estimate_total(&d, &scattered)) / wide - 1) < 0.05);
+	assert_true(width(estimate_total(&d, &runs)) < 0.2 * wide);
+	assert_true(estimate_total(&d, &runs).bytes == 5000.0 * 64 * 4096);
+	/* A part of the pairs, the same share of them alone: the same. */
+	const struct tally some = {5000, 500, 245};
+
+	assert_true(fabs(width(estimate_total(&d, &some)) / width(estimate_total(&d, &runs)) - 1) <
+		    0.01);
+	/* Pairs that cannot be are not believed. */
+	const struct tally lies[] = {{5000, 100, 99},
+				     {5000, 9000, 0},
+				     {5000, UINT64_MAX - 1, UINT64_MAX - 1},
+				     {5, 0, 7}};
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		struct tally scatter = {lies[i].pages, 0, 0};
+
+		assert_true(width(estimate_total(&d, &lies[i])) ==
+			    width(estimate_total(&d, &scatter)));
+		width(estimate_found(&d, &lies[i]));
+		width(estimate_share(&d, 4096e6, &scattered, &lies[i], UINT64_MAX - 1));
+	}
+	/* Known from one page only: no more than that page is sure; an empty one is empty. */
+	struct estimate e = estimate_found(&d, &(struct tally){1, 1, 0});
+
+	assert_true(e.low >= 4096 && e.low < 4 * 4096 && e.high > 2 * 64 * 4096);
+	assert_true(width(estimate_found(&d, &(struct tally){0})) > 0);
+	assert_true(width(estimate_weighted(&d, &(struct weighted){0}, true)) == 0);
+	/* One in 2 takes half of all pages; stopped half-way, it is less sure. */
+	s = scan(2, 200000, 50000, 0);
+	s.pair_one_in = 1;
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	double stopped = width(estimate_total(&d, &runs));
+
+	s = scan(2, 200000, 100000, 1);
+	s.pair_one_in = 1;
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	assert_true(stopped > 2 * width(estimate_total(&d, &runs)));
+}
+
 static uint64_t next(uint64_t *x)
 {
 	*x ^= *x << 13;
@@ -165,9 +225,8 @@ static void test_coverage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),
-		cmocka_unit_test(test_stopped),
-		cmocka_unit_test(test_edges),
+		cmocka_unit_test(test_exact),	 cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_edges),	 cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_coverage),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,11 @@ static void columns_go_by_name(void **state)
 			  "file\tcgroup\tstate\tpages\n1\t0\t3\t2\n1\tx\t\t-1\n");
 	facts_rows_member(&t, "tables/page_cache_cgroups.tsv",
 			  "cgroup\tino\tstate\tpath\n1\t5\tdying\t/kubepods/x\n");
+	facts_rows_member(&t, "tables/page_cache_pairs.tsv",
+			  "pairs\tfile\tcgroup\tstate\tfile2\tcgroup2\tstate2\n"
+			  "4\t2\t0\t3\t1\t5\t0\n"
+			  "9\t2\t0\t3\t\t\t\n"
+			  "\t1\t1\t1\t1\t1\t1\n");
 	facts_rows_member(&t, "tables/page_types.tsv", "kind\tpages\nfree\t10\n");
 	f = facts_rows_end(&t);
 	assert_int_equal(f->cache_files.count, 3);
@@ -77,6 +82,11 @@ static void columns_go_by_name(void **state)
 	assert_int_equal(f->cache_samples.rows[0].pages, 2);
 	assert_true(f->cache_samples.rows[1].cgroup == FACT_NONE);
 	assert_true(f->cache_samples.rows[1].pages == FACT_NONE);
+	assert_int_equal(f->cache_pairs.count, 2);
+	assert_int_equal(f->cache_pairs.rows[0].pairs, 4);
+	assert_int_equal(f->cache_pairs.rows[0].cgroup2, 5);
+	assert_int_equal(f->cache_pairs.rows[1].state, 3);
+	assert_true(f->cache_pairs.rows[1].file2 == FACT_NONE);
 	assert_string_equal(f->cache_cgroups.rows[0].path, "/kubepods/x");
 	assert_string_equal(f->page_types.rows[0].kind, "free");
 	facts_destroy(f);
