@@ -49,7 +49,7 @@ static void explain(const struct config *c, const struct policy *p)
 
 static void tell_spared(void *ctx, const struct spared *s)
 {
-	const struct config *c = ctx;
+	const struct config *c = ((const struct chooser *)ctx)->config;
 	char size[16];
 
 	if (s->why == NOT_SMALL)
@@ -79,7 +79,7 @@ static void show_scope(struct guard *g, struct watched *w)
 		       : "",
 	       predict(&f, s));
 	g->chooser.listen = tell_spared;
-	g->chooser.listen_ctx = (void *)(uintptr_t)c;
+	g->chooser.listen_ctx = &g->chooser;
 	choose(&g->chooser, c, &w->scope, (uint64_t)(s->target * (double)total), total, &g->choice);
 	g->chooser.listen = NULL;
 	for (unsigned i = 0; i < g->choice.n; i++) {

@@ -404,12 +404,11 @@ static int walk_child(void *ctx, const char *name)
 int each_pid(const struct chooser *c, const struct scope *scope, int (*fn)(void *ctx, pid_t pid),
 	     void *ctx)
 {
-	const struct pid_names p = {.fn = fn, .ctx = ctx};
+	struct pid_names p = {.fn = fn, .ctx = ctx};
 	char buf[4096];
 
 	if (scope->kind == SCOPE_NODE)
-		return each_name(c->proc_dir, DT_UNKNOWN, buf, sizeof(buf), name_is_pid,
-				 (void *)(uintptr_t)&p);
+		return each_name(c->proc_dir, DT_UNKNOWN, buf, sizeof(buf), name_is_pid, &p);
 	walk_group(&p, scope->dir, 0);
 	return 0;
 }
