@@ -13,11 +13,13 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/sbuf.h"
 #include "base/units.h"
 
 #define DURATION_MAX_NS (600ULL * 1000000000)
 #define SAMPLE_MAX 1000000
-#define NAME_PART_MAX 63 /* as in struct capture_head */
+#define NAME_PART_MAX 63  /* as in struct capture_head */
+#define NAME_MAX_STEPS 32 /* of a mistyped name */
 
 /* Which commands an option means something to. */
 #define FOR_CAPTURE (1u << COMMAND_CAPTURE)
@@ -489,6 +491,65 @@ static const struct option_row *find_row(int c)
 	return NULL;
 }
 
+/* Steps from a to b: a letter more, less, other, or swapped with its neighbour. */
+static unsigned distance(const char *a, const char *b)
+{
+	unsigned before[NAME_MAX_STEPS + 1], last[NAME_MAX_STEPS + 1], now[NAME_MAX_STEPS + 1];
+	size_t n = strlen(a), m = strlen(b);
+
+	if (n > NAME_MAX_STEPS || m > NAME_MAX_STEPS)
+		return NAME_MAX_STEPS;
+	for (size_t k = 0; k <= m; k++)
+		before[k] = last[k] = (unsigned)k;
+	for (size_t i = 1; i <= n; i++) {
+		now[0] = (unsigned)i;
+		for (size_t k = 1; k <= m; k++) {
+			unsigned best = last[k - 1] + (a[i - 1] != b[k - 1]);
+
+			if (last[k] + 1 < best)
+				best = last[k] + 1;
+			if (now[k - 1] + 1 < best)
+				best = now[k - 1] + 1;
+			if (i > 1 && k > 1 && a[i - 1] == b[k - 2] && a[i - 2] == b[k - 1] &&
+			    before[k - 2] + 1 < best)
+				best = before[k - 2] + 1;
+			now[k] = best;
+		}
+		memcpy(before, last, sizeof(before));
+		memcpy(last, now, sizeof(last));
+	}
+	return last[m];
+}
+
+/* "--dur": which ones it may mean, or which one it is nearly. */
+static int unknown_name(struct err *e, const char *arg)
+{
+	char typed[NAME_MAX_STEPS + 1], text[256];
+	struct sbuf b = SBUF(text);
+	const char *near = NULL;
+	unsigned nearest = 3, matches = 0;
+	size_t len = strcspn(arg + 2, "=");
+
+	text[0] = '\0';
+	snprintf(typed, sizeof(typed), "%.*s", (int)len, arg + 2);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		unsigned d = distance(typed, rows[i].name);
+
+		if (strncmp(rows[i].name, arg + 2, len) == 0)
+			sbuf_printf(&b, "%s--%s", matches++ ? ", " : "", rows[i].name);
+		if (d < nearest && d < len) {
+			nearest = d;
+			near = rows[i].name;
+		}
+	}
+	if (matches > 1)
+		return err_set(e, EINVAL, "--%.*s: ambiguous: %s", (int)len, arg + 2, text);
+	if (near)
+		return err_set(e, EINVAL, "--%.*s: unknown option; did you mean --%s?", (int)len,
+			       arg + 2, near);
+	return err_set(e, EINVAL, "--%.*s: unknown option (see --help)", (int)len, arg + 2);
+}
+
 static int unknown(struct err *e, int c, char **argv)
 {
 	char letter[3] = {'-', (char)optopt, '\0'};
@@ -505,7 +566,9 @@ static int unknown(struct err *e, int c, char **argv)
 		return err_set(e, EINVAL, "%s: needs an argument", name);
 	if (optopt >= ROW_BASE)
 		return err_set(e, EINVAL, "%s: takes no argument", name);
-	return err_set(e, EINVAL, "%s: unknown or ambiguous option (see --help)", name);
+	if (strncmp(name, "--", 2) == 0)
+		return unknown_name(e, name);
+	return err_set(e, EINVAL, "%s: unknown option (see --help)", name);
 }
 
 /* Are two comma-separated lists disjoint?  If not, the first common name. */
@@ -573,9 +636,17 @@ static int set_command(struct capture_options *o, int argc, char **argv, struct 
 		if (strcmp(argv[optind], words[i]) == 0)
 			o->command = (enum capture_command)i;
 	}
-	if (o->command == COMMAND_CAPTURE)
-		return err_set(e, EINVAL, "%s: not a command (list, check, verify FILE)",
+	if (o->command == COMMAND_CAPTURE) {
+		for (size_t i = COMMAND_LIST; i < ARRAY_SIZE(words); i++) {
+			if (distance(argv[optind], words[i]) <= 2)
+				return err_set(e, EINVAL,
+					       "%s: not a command; did you mean %s? (see --help)",
+					       argv[optind], words[i]);
+		}
+		return err_set(e, EINVAL,
+			       "%s: not a command (list, check, verify FILE; --help tells more)",
 			       argv[optind]);
+	}
 	most = o->command == COMMAND_VERIFY ? 2 : 1;
 	if (left > most)
 		return err_set(e, EINVAL, "%s: one argument too many", argv[optind + most]);

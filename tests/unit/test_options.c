@@ -116,7 +116,8 @@ static void test_commands(void **state)
 	bad("verify|", "needs the archive's FILE");
 	bad("verify|a|b", "b: one argument too many");
 	bad("list|x", "one argument too many");
-	bad("cehck", "cehck: not a command");
+	bad("cehck", "cehck: not a command; did you mean check?");
+	bad("help", "help: not a command (list, check, verify FILE; --help tells more)");
 	bad("list|-d|3", "--duration: means nothing");
 	bad("verify|a|--plan", "--plan: means nothing");
 	bad("check|--plan", "--plan: means nothing");
@@ -136,7 +137,12 @@ static void test_mistyped(void **state)
 	bad("-d", "-d: needs an argument");
 	bad("--duration", "--duration: needs an argument");
 	bad("--plan=yes", "--plan: takes no argument");
-	bad("--frobnicate", "--frobnicate: unknown");
+	bad("--frobnicate", "--frobnicate: unknown option (see --help)");
+	bad("--frobnicate-with-a-name-beyond-all-measure-and-more=x", ": unknown option");
+	bad("--duratoin", "--duratoin: unknown option; did you mean --duration?");
+	bad("--max-cup=5", "--max-cup: unknown option; did you mean --max-cpu?");
+	bad("--max=5", "--max: ambiguous: --max-size, --max-cpu, --max-memory, --max-wait");
+	bad("--=", "--");
 	bad("-Z", "-Z: unknown");
 	bad("-o|archive.zip", "neither a directory nor");
 	bad("-o|/nonexistent/", "neither a directory nor");
