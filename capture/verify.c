@@ -138,12 +138,13 @@ unsigned verify_print(FILE *out, const char *file, const struct bundle_verdict *
 		return 0;
 	print_clean(out, file);
 	if (p.problems == 0)
-		fprintf(out, ": whole: %u members, %s, every SHA-256 as in the manifest\n",
-			v->outcome.members, format_size(v->outcome.decompressed, size));
+		fprintf(out, ": whole: %u member%s, %s, every SHA-256 as in the manifest\n",
+			v->outcome.members, plural(v->outcome.members),
+			format_size(v->outcome.decompressed, size));
 	else
-		fprintf(out, ": %s: %u problem%s, %u members readable\n",
+		fprintf(out, ": %s: %u problem%s, %u member%s readable\n",
 			damaged ? "damaged" : "undamaged, but a partial capture", p.problems,
-			plural(p.problems), v->outcome.members);
+			plural(p.problems), v->outcome.members, plural(v->outcome.members));
 	return p.problems;
 }
 
@@ -161,6 +162,11 @@ int verify_run(const char *file, bool quiet)
 		r = bundle_verify(fd, &bundle_default_limits, &v, &e);
 		if (r < 0 && e.no == 0)
 			err_set(&e, -r, "%s: not an archive of ossnap", file);
+		/* The analyzer's rule: without both it may be anybody's tar. */
+		else if (r == 0 && !v.head_ok && !v.manifest_ok)
+			r = err_set(&e, EINVAL,
+				    "archive: not an ossnap archive: neither " BUNDLE_HEAD
+				    " nor " BUNDLE_MANIFEST " could be read in it");
 	}
 	if (r < 0) {
 		/* The reader knows a descriptor only, and calls it "archive". */

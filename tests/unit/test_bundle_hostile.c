@@ -56,6 +56,9 @@ static void judge(int fd, int news)
 	int r = bundle_verify(fd, &bundle_default_limits, &v, &e);
 
 	result.verify = r < 0 ? 4 : (bundle_verdict_whole(&v) ? 0 : 3);
+	/* As `verify` and the analyzer: with neither of the two it may be anybody's. */
+	if (r == 0 && !v.head_ok && !v.manifest_ok)
+		result.verify = err_set(&e, EINVAL, "not an ossnap archive") < 0 ? 4 : -1;
 	/* Whatever is not whole is so for a reason that can be told. */
 	if (result.verify == 3 && !v.first_problem[0])
 		result.verify = -1;
