@@ -95,6 +95,14 @@ static uint64_t leaving(struct watched *w, uint64_t heap, uint64_t now)
 	return now - w->leaving_ns < LEAVING_NS ? heap : 0;
 }
 
+/* It is not heaps that grow: who dies buys a moment, and is not to blame. */
+static bool tmpfs_fills(const struct guard *g, const struct watched *w)
+{
+	double growth = scope_shmem_growth(&w->scope, &g->machine);
+
+	return growth > 0 && growth > 0.4 * scope_consumption(&w->scope, &g->machine);
+}
+
 static void batch(struct guard *g, struct watched *w, uint64_t now)
 {
 	const struct policy *policy = policy_of(g, w);
@@ -108,7 +116,8 @@ static void batch(struct guard *g, struct watched *w, uint64_t now)
 	       &g->choice);
 	w->choice_ns = g->choice.took_ns;
 	sum = leaving(w, g->choice.not_heap[NOT_LEAVING], now);
-	if (g->choice.eligible_heap + sum < need / 10 || (g->choice.n == 0 && !sum)) {
+	if ((tmpfs_fills(g, w) && g->choice.eligible_heap + sum < need) ||
+	    g->choice.eligible_heap + sum < need / 10 || (g->choice.n == 0 && !sum)) {
 		nobody(g, w, need, now);
 		return;
 	}

@@ -279,8 +279,11 @@ int machine_read(struct machine *m, uint64_t now, bool deep, char *buf, size_t c
 
 		average_add(&m->use, v, dt, TAU);
 		average_add(&m->use_fast, v, dt, TAU_FAST);
+		average_add(&m->shmem_growth, ((double)m->shmem - (double)m->last_shmem) / dt, dt,
+			    TAU);
 	}
 	m->last_use = use;
+	m->last_shmem = m->shmem;
 	m->read_ns = now;
 	if (deep)
 		read_deep(m, now, buf, cap);

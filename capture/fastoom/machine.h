@@ -26,7 +26,8 @@ struct machine {
 	uint64_t read_ns, deep_ns; /* when; deep: stat and vmstat; 0: never */
 	uint64_t cpu_total, cpu_busy, refaults, stalls, kswapd_ticks;
 	struct average busy, refault, stall, kswapd, use, use_fast;
-	uint64_t last_use;
+	struct average shmem_growth;
+	uint64_t last_use, last_shmem;
 };
 
 int machine_open(struct machine *m, const struct sysroot *root, struct err *e);

@@ -369,6 +369,12 @@ int scope_read(struct scope *s, const struct machine *m, uint64_t now, bool deep
 	if (deep) {
 		s->file_lru = v.inactive_file + v.active_file;
 		s->inactive_file = v.inactive_file;
+		if (s->deep_ns && now > s->deep_ns) {
+			double since = (double)(now - s->deep_ns) / NSEC_PER_SEC;
+
+			average_add(&s->shmem_growth, ((double)v.shmem - (double)s->shmem) / since,
+				    since, TAU);
+		}
 		s->shmem = v.shmem;
 		s->anon = v.anon;
 		s->kernel = v.kernel;
@@ -398,6 +404,11 @@ double scope_consumption(const struct scope *s, const struct machine *m)
 	double v = s->use.value > s->use_fast.value ? s->use.value : s->use_fast.value;
 
 	return s->kind == SCOPE_NODE ? machine_consumption(m) : v > 0 ? v : 0;
+}
+
+double scope_shmem_growth(const struct scope *s, const struct machine *m)
+{
+	return s->kind == SCOPE_NODE ? m->shmem_growth.value : s->shmem_growth.value;
 }
 
 uint64_t scope_total(const struct scope *s, const struct machine *m)

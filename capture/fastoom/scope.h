@@ -48,7 +48,7 @@ struct scope {
 	uint64_t file_lru, refaults, hits, read_ns, deep_ns, last_use, last_usage;
 	bool under_oom, deep;
 	int binding, last_binding; /* which level has the least to have; -1: the machine */
-	struct average use, use_fast, refault, stall;
+	struct average use, use_fast, refault, stall, shmem_growth;
 };
 
 void scope_node(struct scope *s, unsigned policy);
@@ -64,6 +64,8 @@ int scope_read(struct scope *s, const struct machine *m, uint64_t now_ns, bool d
 	       size_t cap);
 void scope_features(const struct scope *s, const struct machine *m, struct features *ret);
 double scope_consumption(const struct scope *s, const struct machine *m);
+/* How fast shared memory (tmpfs) grows, bytes per second. */
+double scope_shmem_growth(const struct scope *s, const struct machine *m);
 uint64_t scope_available(const struct scope *s, const struct machine *m); /* with free swap */
 /* What a victim's end makes smaller: the group's own usage, swap included. */
 uint64_t scope_used(const struct scope *s, const struct machine *m);

@@ -34,6 +34,10 @@ for kernel in "${@:-6.1}"; do
 		continue
 	fi
 	[ -z "${VM_KEEP:-}" ] || { mkdir -p "$VM_KEEP" && cp -r "$dir" "$VM_KEEP/fastoom-$kernel"; }
-	for name in leak-20 leak-100 leak-full group-100 group-full swap-100 swap-full; do cell "$dir" "$kernel" $name gone; done
+	for name in leak-20 leak-100 leak-full group-100 group-full swap-100 swap-full; do
+		cell "$dir" "$kernel" $name gone
+		equal "$kernel $name: the hog, and nobody else, by the guard's hand" hog \
+			"$(jq -r 'select(.event == "kill") | .victim.comm' "$dir/journals/$name.jsonl" | paste -sd' ')"
+	done
 	for name in stream tmpfs; do cell "$dir" "$kernel" $name alive; done
 done
