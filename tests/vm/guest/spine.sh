@@ -47,13 +47,23 @@ mount -t overlay -o lowerdir=/mnt/ext4/ovl/lower,upperdir=/mnt/ext4/ovl/upper,wo
 	echo "no overlay"
 dd_file /mnt/merged/in-container 409600
 
+# A group is busy until the process that was in it is quite gone.
+insist() {
+	tries=0
+	until eval "$1" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || { echo "$1: never worked" && return; }
+		sleep 0.05
+	done
+}
+
 # Groups: one, one inside it, and one that is deleted while its files stay.
 if has v1; then
 	G=/sys/fs/cgroup/memory/ossnap-spine
 	subtree() { :; }
 else
 	G=/sys/fs/cgroup/ossnap-spine
-	subtree() { echo +memory >"$1/cgroup.subtree_control"; }
+	subtree() { insist "echo +memory >$1/cgroup.subtree_control"; }
 	subtree /sys/fs/cgroup
 fi
 in_group() { (echo 0 >"$1/cgroup.procs" && dd_file "$2" "$3"); }
@@ -67,7 +77,7 @@ in_group $G/nested/inner /mnt/ext4/charged-inside 655360
 in_group $G/leaving /mnt/tmpfs/pinning 1310720
 in_group $G/leaving /mnt/ext4/deep/pinning-too 262144
 sync
-rmdir $G/leaving
+insist "rmdir $G/leaving"
 {
 	echo "/charged	512	online /ossnap-spine"
 	echo "/charged-inside	160	online /ossnap-spine/nested/inner"
@@ -142,7 +152,7 @@ show_all() {
 	cat /tmp/ready
 }
 
-grep -E '^(ShmemHugePages|FileHugePages):' /proc/meminfo >$R/meminfo.huge
+truth tails /mnt/huge/large-folios >$R/tails
 $X --version >$R/version
 $X list >$R/list
 $X check >$R/check 2>&1
