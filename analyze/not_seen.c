@@ -8,18 +8,49 @@
 #include "model_build.h"
 
 #define MAX_NOT_SEEN 96
+#define NEGLIGIBLE 0.001 /* of the page cache, when that changed while it was read */
 
-/* What the reader misses when a collector fails. */
+static bool has_host(const struct facts *f)
+{
+	return f->archive.count && f->archive.rows[0].hostname;
+}
+static bool has_memory(const struct facts *f)
+{
+	return f->counters.count > 0;
+}
+static bool has_processes(const struct facts *f)
+{
+	return f->processes.count > 0;
+}
+static bool has_cgroups(const struct facts *f)
+{
+	return f->cgroups.count > 0;
+}
+static bool has_mounts(const struct facts *f)
+{
+	return f->mounts.count > 0;
+}
+static bool has_containers(const struct facts *f)
+{
+	return f->containers.count > 0;
+}
+static bool has_page_cache(const struct facts *f)
+{
+	return f->scan.count > 0 || f->cache_files.count > 0;
+}
+
+/* What the reader misses when a collector fails, and whether something of it is there. */
 static const struct {
 	const char *collector, *what;
+	bool (*has)(const struct facts *f);
 } meaning[] = {
-	{"host", "what the machine is"},
-	{"memory", "the kernel's memory counters"},
-	{"processes", "the processes and their memory"},
-	{"cgroups", "the cgroups and their limits"},
-	{"mounts", "the paths of files on the host and in containers"},
-	{"containers", "the names of containers and pods"},
-	{"page-cache", "which files fill the page cache"},
+	{"host", "what the machine is", has_host},
+	{"memory", "the kernel's memory counters", has_memory},
+	{"processes", "the processes and their memory", has_processes},
+	{"cgroups", "the cgroups and their limits", has_cgroups},
+	{"mounts", "the paths of files on the host and in containers", has_mounts},
+	{"containers", "the names of containers and pods", has_containers},
+	{"page-cache", "which files fill the page cache", has_page_cache},
 };
 
 static void add(struct model_build *b, const char *what, const char *why)
@@ -36,6 +67,26 @@ static const char *misses(struct model_build *b, const char *collector)
 		if (!strcmp(meaning[i].collector, collector))
 			return meaning[i].what;
 	return arena_printf(b->arena, "what the collector %s reads", collector);
+}
+
+/* Read is not verified, but it is not unseen either. */
+static void no_manifest(struct model_build *b)
+{
+	add(b, "whether what was read is all of it, and as it was captured",
+	    "read but not verified, because the archive has no manifest, which a finished capture "
+	    "writes last");
+	for (size_t i = 0; i < ARRAY_SIZE(meaning); i++)
+		if (!meaning[i].has(b->f))
+			add(b, meaning[i].what,
+			    "nothing of it is in the archive, which ends early");
+}
+
+/* Not in the manifest at all: asked for without it, or from a smaller tool. */
+static void not_listed(struct model_build *b)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(meaning); i++)
+		if (!facts_collector(b->f, meaning[i].collector))
+			add(b, meaning[i].what, "the capture did not include it");
 }
 
 static void collectors(struct model_build *b)
@@ -63,14 +114,30 @@ static void collectors(struct model_build *b)
 				    : words[k].why);
 		}
 	}
-	/* Not in the manifest at all: the archive was cut, or is from a smaller tool. */
-	for (size_t i = 0; i < ARRAY_SIZE(meaning); i++)
-		if (b->f->archive.count && !facts_collector(b->f, meaning[i].collector))
-			add(b, meaning[i].what,
-			    b->f->archive.rows[0].has_manifest == 1
-				    ? "the capture did not include it"
-				    : "the archive has no manifest, so nothing vouches for what it "
-				      "says");
+	if (b->f->archive.count && b->f->archive.rows[0].has_manifest == 1)
+		not_listed(b);
+	else if (b->f->archive.count)
+		no_manifest(b);
+}
+
+/* What a collector lost although it is content: of the page cache, what is not said by the scan. */
+static void losses(struct model_build *b)
+{
+	const struct fact_scan *s = b->f->scan.count ? &b->f->scan.rows[0] : NULL;
+
+	for (size_t i = 0; i < b->f->collectors.count; i++) {
+		const struct fact_collector *c = &b->f->collectors.rows[i];
+		uint64_t lost = c->dropped;
+
+		if (!c->name || !c->status || strcmp(c->status, "ok") != 0 || lost == FACT_NONE)
+			continue;
+		if (s && !strcmp(c->name, "page-cache"))
+			lost = none_sub(none_sub(lost, s->discarded), s->files_dropped);
+		if (lost && lost != FACT_NONE)
+			add(b, arena_printf(b->arena, "a few of %s", misses(b, c->name)),
+			    arena_printf(b->arena, "lost: %s",
+					 c->loss ? c->loss : "no cause given"));
+	}
 }
 
 static bool failed(const struct model_build *b, const char *collector)
@@ -148,6 +215,16 @@ static void scan(struct model_build *b)
 					   100 * fmin(1, (double)s->strata_done /
 								 (double)s->strata_total))
 			    : "the scan stopped at its budget");
+	if (s->discarded != FACT_NONE && s->page_size != FACT_NONE && s->one_in != FACT_NONE) {
+		double changed = (double)s->discarded * (double)s->page_size * (double)s->one_in;
+
+		if (m->found_bytes > 0 && changed > NEGLIGIBLE * m->found_bytes)
+			add(b,
+			    arena_printf(b->arena, "the files behind %s of page cache",
+					 format_size(to_u64(changed), size)),
+			    arena_printf(b->arena, "%" PRIu64 " pages changed while they were read",
+					 s->discarded));
+	}
 	if (s->files_dropped != FACT_NONE && s->files_dropped)
 		add(b,
 		    arena_printf(b->arena, "the names of %" PRIu64 " files in the page cache",
@@ -191,9 +268,12 @@ static void damage(struct model_build *b)
 		return;
 	const struct fact_archive *a = &b->f->archive.rows[0];
 
-	if (a->cut == 1)
+	if (a->ends_between == 1)
+		add(b, "what the capture had still to write",
+		    "it was killed: the archive ends after a whole member, but has no end");
+	else if (a->cut == 1)
 		add(b, "what came after the archive's cut",
-		    "the archive ends early: it was cut in transfer, or the capture was killed");
+		    "the archive ends early, in the middle of a member");
 	else if (a->damage && *a->damage)
 		add(b, "the damaged members of the archive", a->damage);
 	const struct {
@@ -230,6 +310,7 @@ int model_build_not_seen(struct model_build *b)
 	if (!b->m->not_seen)
 		return -ENOMEM;
 	collectors(b);
+	losses(b);
 	scan(b);
 	files(b);
 	damage(b);

@@ -167,6 +167,7 @@ static void collectors(struct json *j, const struct facts *f)
 		json_kstr(j, "reason", c->reason);
 		json_kf64(j, "cpu_s", c->cpu_s);
 		json_fact(j, "dropped", c->dropped);
+		json_kstr(j, "loss", c->loss);
 		json_fact(j, "max_rss_bytes", c->max_rss_bytes);
 		json_kf64(j, "start_s", c->start_s);
 		json_kf64(j, "end_s", c->end_s);

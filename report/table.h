@@ -28,11 +28,11 @@ struct column {
 };
 
 struct cell {
-	const char *text; /* NULL: not measured; of a number: said in its place ("none") */
-	const char *sub;  /* second line, or NULL */
-	double value;	  /* NaN: not measured */
-	double low, high; /* equal when exact */
-	char scratch[512];
+	const char *text;   /* NULL: not measured; of a number: said in its place ("none") */
+	const char *sub;    /* second line, or NULL */
+	double value;	    /* NaN: not measured */
+	double low, high;   /* equal when exact */
+	char scratch[3584]; /* a reason with notes and losses */
 };
 
 #define TABLE_COLUMNS 12

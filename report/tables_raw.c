@@ -3,6 +3,7 @@
 #include "tables.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -276,7 +277,7 @@ static int page_types_open(struct table *t)
 static const struct column collector_columns[] = {
 	{"Collector", CELL_TEXT, false, NULL},
 	{"Status", CELL_STATE, false, NULL},
-	{"Reason", CELL_TEXT, false, NULL},
+	{"Reason", CELL_TEXT, false, "Below it, what it lost and what it noted"},
 	{"CPU", CELL_SECONDS, false, "CPU time it used on the machine"},
 	{"Memory", CELL_BYTES, false, "Its largest resident set"},
 	{"Dropped", CELL_COUNT, false, "Events or entries it lost"},
@@ -296,6 +297,11 @@ static void collector_cell(const struct table *t, size_t row, size_t column, str
 	case 2:
 		c->text = k->reason ? k->reason : "";
 		c->sub = k->notes && *k->notes ? k->notes : NULL;
+		if (k->loss && *k->loss) {
+			snprintf(c->scratch, sizeof(c->scratch), "lost: %s%s%s", k->loss,
+				 c->sub ? "; " : "", c->sub ? c->sub : "");
+			c->sub = c->scratch;
+		}
 		break;
 	case 3:
 		c->value = k->cpu_s;

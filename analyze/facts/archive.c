@@ -3,6 +3,7 @@
  * the manifest and the verification; there is no member to parse. */
 #include "archive.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ static const struct fact_field fields_fact_archive[] = {
 	FACT_U64(fact_archive, missing_members),
 	FACT_U64(fact_archive, cut),
 	FACT_U64(fact_archive, has_manifest),
+	FACT_U64(fact_archive, ends_between),
 	FACT_U64(fact_archive, salvaged),
 	FACT_F64(fact_archive, captured_at),
 	FACT_F64(fact_archive, window_s),
@@ -51,9 +53,10 @@ FACT_TYPE(fact_archive, "archive", 1, 1);
 static const struct fact_field fields_fact_collector[] = {
 	FACT_STR(fact_collector, name, 32),	 FACT_STR(fact_collector, status, 16),
 	FACT_STR(fact_collector, reason, 512),	 FACT_STR(fact_collector, notes, 2304),
-	FACT_F64(fact_collector, cpu_s),	 FACT_F64(fact_collector, start_s),
-	FACT_F64(fact_collector, end_s),	 FACT_U64(fact_collector, dropped),
-	FACT_U64(fact_collector, max_rss_bytes), FACT_U64(fact_collector, abandoned_pid),
+	FACT_STR(fact_collector, loss, 1024),	 FACT_F64(fact_collector, cpu_s),
+	FACT_F64(fact_collector, start_s),	 FACT_F64(fact_collector, end_s),
+	FACT_U64(fact_collector, dropped),	 FACT_U64(fact_collector, max_rss_bytes),
+	FACT_U64(fact_collector, abandoned_pid),
 };
 FACT_TYPE(fact_collector, "collectors", 2, 64);
 
@@ -107,18 +110,25 @@ int archive_emit_collectors(const struct fact_sink *sink, const struct capture_m
 	for (size_t i = 0; i < m->collector_count; i++) {
 		const struct collector_result *c = &m->collectors[i];
 		char notes[MANIFEST_MAX_NOTES * (sizeof(c->notes[0]) + 2)];
-		struct sbuf text = SBUF(notes);
+		char losses[1024];
+		struct sbuf text = SBUF(notes), loss = SBUF(losses);
 		struct fact_collector row;
 		int r;
 
 		sbuf_reset(&text);
 		for (size_t k = 0; k < c->note_count; k++)
 			sbuf_printf(&text, "%s%s", k ? "; " : "", c->notes[k]);
+		sbuf_reset(&loss);
+		for (size_t k = 0; k < c->loss_count; k++)
+			if (c->loss[k].count)
+				sbuf_printf(&loss, "%s%s: %" PRIu64, *losses ? "; " : "",
+					    c->loss[k].cause, c->loss[k].count);
 		row = (struct fact_collector){
 			.name = c->name,
 			.status = collector_status_name(c->status),
 			.reason = word(c->reason),
 			.notes = word(notes),
+			.loss = word(losses),
 			.cpu_s = c->cpu_s,
 			.start_s = c->start_ms / 1e3,
 			.end_s = c->end_ms / 1e3,
@@ -157,6 +167,7 @@ int archive_emit(const struct fact_sink *sink, const struct bundle_verdict *v, c
 	row.missing_members = v->missing;
 	row.cut = v->outcome.cut;
 	row.has_manifest = v->manifest_ok;
+	row.ends_between = v->outcome.between;
 	row.salvaged = salvaged;
 	row.malformed = malformed;
 	return sink->row(sink->ctx, &fact_archive_type, &row);
@@ -176,6 +187,7 @@ bool archive_describe(const struct bundle_verdict *v, bool salvaged, struct sbuf
 	if (!v->manifest_ok)
 		sbuf_printf(out, "%s: %u member%s could be read, none of which can be verified",
 			    o->has_manifest ? "damaged, its manifest cannot be read"
+			    : o->between    ? "not finished, it has no manifest"
 					    : "cut, it has no manifest",
 			    o->members, plural(o->members));
 	else if (wrong)

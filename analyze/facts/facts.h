@@ -50,8 +50,9 @@ struct fact_archive {
 	const char *damage; /* first damage in words, NULL: none */
 	uint64_t complete, damaged_members, refused_members, missing_members, cut, has_manifest,
 		salvaged;
-	double captured_at; /* start of the window, seconds since the epoch */
-	double window_s;    /* really, not planned */
+	uint64_t ends_between; /* cut, but between two members: by a capture that was killed */
+	double captured_at;    /* start of the window, seconds since the epoch */
+	double window_s;       /* really, not planned */
 	double planned_s;
 	double observer_cpu_s, observer_wall_s;
 	uint64_t observer_max_rss_bytes, bytes_written;
@@ -63,6 +64,7 @@ struct fact_archive {
 
 struct fact_collector { /* archive.c */
 	const char *name, *status, *reason, *notes;
+	const char *loss; /* what was dropped, and how often: "mountinfo cut: 2", NULL: nothing */
 	double cpu_s, start_s, end_s;
 	uint64_t dropped, max_rss_bytes, abandoned_pid;
 };

@@ -24,6 +24,7 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 		denied += status && !strcmp(status, "denied");
 	}
 	bool cut = a && a->cut == 1;
+	bool killed = a && a->ends_between == 1;
 	bool no_manifest = a && a->has_manifest == 0;
 	bool damaged = a && ((a->damage && *a->damage) ||
 			     (a->damaged_members != FACT_NONE && a->damaged_members) ||
@@ -34,7 +35,9 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 
 	if (!failed && !cut && !no_manifest && !damaged && !interrupted)
 		return 0;
-	if (cut || no_manifest)
+	if (killed)
+		what = "it was killed before it was finished";
+	else if (cut || no_manifest)
 		what = "the archive was cut";
 	else if (damaged)
 		what = "a part of the archive is damaged";
@@ -53,11 +56,15 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 			"The capture is not complete: %s", what);
 	if (!f)
 		return 0;
-	if (cut)
+	if (killed)
+		finding_because(out, f, "#collectors",
+				"all that was written is whole, but the archive has no end");
+	else if (cut)
 		finding_because(out, f, "#collectors", "the archive ends in the middle");
 	if (no_manifest)
 		finding_because(out, f, "#collectors",
-				"it has no manifest, which a finished capture writes last");
+				"it has no manifest, which a finished capture writes last: what "
+				"was read is not verified");
 	if (damaged)
 		finding_because(out, f, "#collectors", "%s",
 				a->damage && *a->damage
@@ -80,11 +87,16 @@ int rule_capture_partial(const struct model *m, struct findings *out)
 	if (denied || no_root)
 		finding_advice(out, f,
 			       "Run ossnap-capture as root, on the host and not in a container; "
-			       "`ossnap-capture check` says beforehand what is missing.");
-	if (cut || damaged)
+			       "“ossnap-capture check” says beforehand what is missing.");
+	if (killed)
 		finding_advice(out, f,
-			       "Send the archive again: `ossnap-capture verify FILE` tells on the "
-			       "customer's machine whether the original is whole.");
+			       "Capture again, and let it finish: Ctrl-C or SIGTERM end a capture "
+			       "early with a whole archive, SIGKILL does not.");
+	else if (cut || damaged)
+		finding_advice(out, f,
+			       "Send the archive again: “ossnap-capture verify FILE” tells on the "
+			       "customer's machine whether the original is whole. If it is not, "
+			       "capture again.");
 	if (!denied && !no_root && !cut && !damaged)
 		finding_advice(
 			out, f,

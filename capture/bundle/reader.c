@@ -412,7 +412,11 @@ static int conclude(struct reader *r, struct bundle_outcome *ret)
 						      : " (not zstd)",
 			       o->refused ? ", only members that are refused" : "");
 	o->cut = r->cut_frame || !r->ended || !o->has_manifest;
-	if (r->cut_frame || !r->ended)
+	o->between = !r->cut_frame && !r->ended && !o->damaged && !o->has_manifest;
+	if (o->between)
+		note_damage(r, "ends between two members, after byte %llu",
+			    (unsigned long long)r->frames.farthest);
+	else if (r->cut_frame || !r->ended)
 		note_damage(r, "cut after byte %llu", (unsigned long long)r->frames.farthest);
 	else if (!o->has_manifest)
 		note_damage(r, "%s is missing", BUNDLE_MANIFEST);

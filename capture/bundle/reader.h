@@ -40,6 +40,8 @@ struct bundle_outcome {
 	bool has_manifest; /* a manifest was seen, and it was the last member */
 	bool cut;	   /* the file ends inside a frame, before the end of the tar, or the last
 			      member is no manifest */
+	bool between;	   /* what there is are whole members, and then nothing, not even the end of
+			      the tar: so a writer that was killed leaves it, and hardly a transfer */
 	bool trailing;	   /* bytes other than zeros after the end of the tar; they are not read */
 	uint64_t decompressed;
 	char top[256];	  /* the top directory */

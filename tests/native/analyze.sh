@@ -72,6 +72,21 @@ expect "a cut archive is salvaged and said to be damaged" 3 "cut" "$ANALYZE" --j
 equal "its report says so" "false capture.partial" \
 	"$(jq -r '"\(.archives[0].complete) \([.findings[].id] | map(select(. == "capture.partial")) | join(" "))"' cut.json)"
 expect "--fail-on warning" 10 "cut" "$ANALYZE" -q --fail-on warning cut.tar.zst
+equal "what was read is not verified, and not unseen either" "1 0" \
+	"$(jq -r '"\([.not_seen[] | select(.why | startswith("read but not verified"))] | length) \([.not_seen[] | select(.what == "what the machine is")] | length)"' cut.json)"
+"$CAPTURE" -q -d 60s --skip page-cache -o killed.tar.zst >/dev/null 2>&1 &
+pid=$!
+for _ in $(seq 50); do
+	[ "$(stat -c %s killed.tar.zst.partial 2>/dev/null || echo 0)" -gt 10000 ] && break
+	sleep 0.1
+done
+sleep 0.5
+kill -9 $pid
+wait $pid 2>/dev/null
+expect "a capture that was killed is said to be no cut transfer" 3 "not finished" \
+	"$ANALYZE" --json killed.json killed.tar.zst.partial
+equal "and the advice is to capture again" 1 \
+	"$(jq '[.findings[] | select(.id == "capture.partial") | .advice[] | select(startswith("Capture again"))] | length' killed.json)"
 
 # one byte flipped at each of a hundred places: an answer every time, never a success
 wrong=

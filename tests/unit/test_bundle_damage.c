@@ -88,8 +88,14 @@ static void cut_at(size_t len)
 	assert_int_equal(o.damaged, 0);
 	assert_int_equal(o.refused, 0);
 	assert_false(o.trailing);
+	/* Between two members nothing is cut: so a writer that was killed leaves it. */
 	if (o.cut)
-		assert_non_null(strstr(o.damage, "cut after byte"));
+		assert_non_null(strstr(o.damage, o.between ? "ends between two members, after byte"
+							   : "cut after byte"));
+	if (o.between)
+		assert_true(!o.has_manifest && len == original.ends[frames - 1]);
+	else if (o.cut && !o.has_manifest)
+		assert_int_not_equal(len, original.ends[frames - 1]);
 	assert_int_equal(verify_path(in_scratch("x")).whole, frames == original.frames);
 }
 

@@ -326,6 +326,43 @@ static void test_not_seen(void **state)
 	done(j, f);
 }
 
+static bool unseen_because(const struct model *m, const char *why)
+{
+	for (size_t i = 0; i < m->not_seen_count; i++)
+		if (strstr(m->not_seen[i].why, why))
+			return true;
+	return false;
+}
+
+/* A collector may be content and have lost something all the same. */
+static void test_losses_are_not_seen(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	f->collectors.rows[1].dropped = 2;
+	f->collectors.rows[1].loss = "slab caches beyond the bound: 2";
+	j = judge(f);
+	assert_true(unseen_because(j.m, "lost: slab caches beyond the bound: 2"));
+	done(j, f);
+}
+
+static void test_unverified_is_not_unseen(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	f->collectors.count = 0;
+	f->containers.count = 0;
+	f->archive.rows[0].has_manifest = 0;
+	f->archive.rows[0].cut = 1;
+	j = judge(f);
+	assert_true(unseen_because(j.m, "read but not verified"));
+	for (size_t i = 0; i < j.m->not_seen_count; i++)
+		assert_string_not_equal(j.m->not_seen[i].what, "the kernel's memory counters");
+	done(j, f);
+}
+
 /* Ids that repeat, point nowhere, or are as large as can be; sizes that overflow. */
 static void test_hostile(void **state)
 {
@@ -377,6 +414,8 @@ int main(void)
 		cmocka_unit_test(test_directories),
 		cmocka_unit_test(test_directories_sampled),
 		cmocka_unit_test(test_not_seen),
+		cmocka_unit_test(test_losses_are_not_seen),
+		cmocka_unit_test(test_unverified_is_not_unseen),
 		cmocka_unit_test(test_hostile),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
