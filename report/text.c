@@ -66,11 +66,19 @@ static unsigned left(const struct text *t)
 
 static void finding(struct text *t, const struct finding *f, unsigned number)
 {
+	size_t advised = 0;
+
 	line(t, "%u. [%s] %s", number, severity_name(f->severity), f->title);
 	for (size_t i = 0; i < f->because_count && i < FINDING_BECAUSE && i < 3 && left(t) > 6; i++)
 		line(t, "   because: %s", f->because[i].text);
-	for (size_t i = 0; i < f->advice_count && i < FINDING_ADVICE && i < 2 && left(t) > 6; i++)
-		line(t, "   do this: %s", f->advice[i]);
+	/* All of it: what comes last is as a rule what to do when the first does not help. */
+	for (; advised < f->advice_count && advised < FINDING_ADVICE && left(t) > 6; advised++)
+		line(t, "   do this: %s", f->advice[advised]);
+	if (advised < f->advice_count)
+		line(t, "   … and %zu more to do in the report", f->advice_count - advised);
+	if (left(t) > 4)
+		line(t, "   confidence: %s%s%s", confidence_name(f->confidence),
+		     f->wrong_if ? "; would be wrong if " : "", f->wrong_if ? f->wrong_if : "");
 }
 
 static void archive(struct text *t, const struct report *r)

@@ -161,6 +161,10 @@ static void the_ticket_text_says_it_all(void **state)
 	assert_non_null(strstr(text, s.findings.verdict.text));
 	assert_non_null(strstr(text, "because: Usage is 1.96 GiB"));
 	assert_non_null(strstr(text, "do this: Drop what is cached"));
+	for (size_t i = 0; i < s.findings.rows[0].advice_count; i++)
+		assert_non_null(strstr(text, s.findings.rows[0].advice[i]));
+	assert_non_null(strstr(text, "   confidence: "));
+	assert_non_null(strstr(text, "would be wrong if "));
 	assert_non_null(strstr(text, " - GPU memory: no NVIDIA driver is loaded"));
 	assert_non_null(
 		strstr(text, "Archive: web-07-CASE4711-20261121T081407Z-k3v9q2xb (partial)"));
