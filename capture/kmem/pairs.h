@@ -16,10 +16,10 @@ struct pair_entry {
 };
 
 struct pair_table {
-	struct pair_entry *slots; /* open addressing; a 0: empty */
-	uint32_t size, count;
-	uint64_t one_in;  /* of the pairs that were drawn */
-	uint64_t dropped; /* kept ones without room */
+	struct pair_entry *slots;  /* open addressing; a 0: empty */
+	uint32_t size, max, count; /* size doubles up to max */
+	uint64_t one_in;	   /* of the pairs that were drawn */
+	uint64_t dropped;	   /* kept ones without room */
 };
 
 /* expected: pairs that will be drawn; each may be unlike all others.  -ENOMEM or 0. */
