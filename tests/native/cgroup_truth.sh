@@ -55,8 +55,8 @@ rmdir "$top/gone"
 report() {
 	local name=$1
 	shift
-	"$CAPTURE" -q -d 100ms --max-cpu 400 --max-memory 256M "$@" -o "$TMP/$name.tar.zst" >/dev/null 2>"$TMP/$name.err" &&
-		"$ANALYZE" -q -o "$TMP/$name.html" --json "$TMP/$name.json" "$TMP/$name.tar.zst" 2>>"$TMP/$name.err" || cat "$TMP/$name.err"
+	"$CAPTURE" -q -d 100ms --collect host,memory,cgroups,mounts,page-cache --max-cpu 400 --max-memory 256M "$@" -o "$TMP/$name.tar.zst" >/dev/null 2>"$TMP/$name.err" &&
+		"$ANALYZE" -q -o "$TMP/$name.html" --json "$TMP/$name.json" "$TMP/$name.tar.zst" 2>>"$TMP/$name.err" || { cat "$TMP/$name.err"; return 1; }
 }
 check "a capture of all pages is reported" report full --sample all
 if [ "$(jq -r '.page_cache.found_bytes' "$TMP/full.json")" = null ]; then
