@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/units.h"
 #include "preflight.h"
 
@@ -25,6 +28,27 @@ int target_room(const struct target *t, uint64_t bytes, struct err *e)
 		return 0;
 	return err_set(e, ENOSPC, "%s: %s free on the disk, of which --min-free keeps %s", t->dir,
 		       format_size(available, a), format_size(t->min_free, b));
+}
+
+/* Trees that the kernel makes up: there is no disk below, and nothing to put on it. */
+static int check_tree(int fd, const char *dir, struct err *e)
+{
+	static const unsigned long made_up[] = {
+		PROC_SUPER_MAGIC,    SYSFS_MAGIC,	 CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC, DEBUGFS_MAGIC,	 TRACEFS_MAGIC,
+		SECURITYFS_MAGIC,    DEVPTS_SUPER_MAGIC, BPF_FS_MAGIC,
+	};
+	struct statfs s;
+
+	if (fstatfs(fd, &s))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(made_up); i++)
+		if ((unsigned long)s.f_type == made_up[i])
+			return err_set(e, EINVAL,
+				       "%s: not a place to write an archive to: the kernel makes "
+				       "this directory up",
+				       dir);
+	return 0;
 }
 
 static int check_file(const char *path, struct err *e)
@@ -70,6 +94,11 @@ int target_open(struct target *ret, const struct capture_options *o, uint64_t ex
 	if (t.dir_fd < 0)
 		return err_errno(e, errno, dir);
 	snprintf(t.dir, sizeof(t.dir), "%.255s", dir);
+	rc = check_tree(t.dir_fd, dir, e);
+	if (rc) {
+		target_close(&t);
+		return rc;
+	}
 	if (faccessat(AT_FDCWD, dir, W_OK | X_OK, AT_EACCESS)) {
 		rc = err_errno(e, errno, dir);
 		target_close(&t);
