@@ -22,11 +22,17 @@
 
 static void lose_member(struct run *r, struct child *c, const char *name, const struct err *e)
 {
+	const char *reason = e->text;
+	size_t n = strlen(name);
+
 	child_loss(c, "members not written", 1);
-	if (c->lost_reason[0])
-		return;
-	snprintf(c->lost_reason, sizeof(c->lost_reason), "%.200s: %.300s", name, e->text);
-	say(&r->say, SAY_PROBLEM, "%s: %s is not kept: %s", c->result.name, name, e->text);
+	/* Of the writer's errors the member is the object; it need not be named twice. */
+	if (!strncmp(reason, name, n) && !strncmp(reason + n, ": ", 2))
+		reason += n + 2;
+	say(&r->say, SAY_DETAIL, "%s: %s is not kept: %s", c->result.name, name, reason);
+	if (!c->lost_reason[0])
+		snprintf(c->lost_reason, sizeof(c->lost_reason), "%.200s is not kept: %.280s", name,
+			 reason);
 }
 
 static int take_member(void *ctx, struct child *c, const char *name, const void *data, size_t len,
@@ -35,6 +41,7 @@ static int take_member(void *ctx, struct child *c, const char *name, const void 
 	struct run *r = ctx;
 	struct err e = {0};
 	size_t members;
+	char size[16];
 	int rc = 0;
 
 	bundle_members(r->writer, &members);
@@ -48,6 +55,8 @@ static int take_member(void *ctx, struct child *c, const char *name, const void 
 	if (!rc) {
 		c->bytes += len;
 		c->members++;
+		say(&r->say, SAY_MEMBER, "%s: %s, %s%s", c->result.name, name,
+		    format_size(len, size), truncated ? ", cut" : "");
 		return 0;
 	}
 	if (r->target.dir_fd < 0 && rc != -EFBIG && rc != -EMFILE && rc != -EEXIST &&
@@ -134,10 +143,12 @@ static void conclude(struct run *r, struct child *c)
 {
 	struct collector_result *result = &c->result;
 
-	if (result->status == COLLECTOR_OK && c->lost_reason[0])
+	if (result->status == COLLECTOR_OK && c->lost_reason[0]) {
 		child_status(c, COLLECTOR_PARTIAL, 0, "%s", c->lost_reason);
-	else if (c->lost_reason[0])
+	} else if (c->lost_reason[0]) {
 		child_note(c, "%s", c->lost_reason);
+		say(&r->say, SAY_PROBLEM, "%s: %s", result->name, c->lost_reason);
+	}
 	if (result->status == COLLECTOR_OK && c->over_memory)
 		child_status(c, COLLECTOR_PARTIAL, 0, "ended early by --max-memory");
 	if (result->status == COLLECTOR_OK && c->cut && c->collector->timed)

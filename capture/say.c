@@ -121,7 +121,7 @@ static void defuse(char *text)
 
 void say(struct say *s, enum say_level level, const char *fmt, ...)
 {
-	static const char *const words[] = {"error", "problem", "info", "detail"};
+	static const char *const words[] = {"error", "problem", "info", "detail", "detail"};
 	char text[LINE_MAX - 64], line[LINE_MAX];
 	va_list ap;
 
@@ -129,8 +129,10 @@ void say(struct say *s, enum say_level level, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	defuse(text);
-	keep(s, text);
-
+	if (level != SAY_MEMBER)
+		keep(s, text);
+	if (level >= SAY_DETAIL && !s->verbose)
+		return;
 	if (s->json) {
 		struct json j;
 		struct sbuf b = SBUF(line);
@@ -144,8 +146,6 @@ void say(struct say *s, enum say_level level, const char *fmt, ...)
 	if (level == SAY_PROBLEM && s->quiet)
 		return;
 	if (level == SAY_INFO && !(s->plain || s->verbose))
-		return;
-	if (level == SAY_DETAIL && !s->verbose)
 		return;
 	erase(s);
 	int n = snprintf(line, sizeof(line), "ossnap-capture: %s\n", text);
@@ -205,15 +205,32 @@ void say_count(struct say *s, uint64_t left_ns, unsigned running, unsigned total
 	}
 	format_size(bytes, size);
 	if (left)
-		snprintf(text, sizeof(text), "%llu s left, %u of %u collectors at work, %s written",
+		snprintf(text, sizeof(text),
+			 "%llu s left, %u of %u collectors at work, %s compressed",
 			 (unsigned long long)left, running, total, size);
 	else
-		snprintf(text, sizeof(text), "finishing: %u of %u collectors at work, %s written",
-			 running, total, size);
+		snprintf(text, sizeof(text),
+			 "finishing: %u of %u collectors at work, %s compressed", running, total,
+			 size);
 	/* The last column stays free: some terminals wrap when it is written. */
 	int n = snprintf(line, sizeof(line), "\r%.*s\033[K", (int)columns(s->fd) - 1, text);
 	put(s, line, (size_t)n);
 	s->shown = true;
+}
+
+/* What it cost, and what else it had to say. */
+static void say_details(struct say *s, const struct collector_result *r)
+{
+	char size[16];
+
+	if (r->end_ms > 0)
+		say(s, SAY_DETAIL, "%s: %.3f s of CPU, %s resident", r->name, r->cpu_s,
+		    format_size(r->max_rss_bytes, size));
+	for (size_t i = 0; i < r->loss_count; i++)
+		say(s, SAY_DETAIL, "%s: lost: %s: %llu", r->name, r->loss[i].cause,
+		    (unsigned long long)r->loss[i].count);
+	for (size_t i = 0; i < r->note_count; i++)
+		say(s, SAY_DETAIL, "%s: note: %s", r->name, r->notes[i]);
 }
 
 void say_collector(struct say *s, const struct collector_result *r, uint64_t bytes)
@@ -235,16 +252,19 @@ void say_collector(struct say *s, const struct collector_result *r, uint64_t byt
 		json_ku64(&j, "dropped", r->dropped);
 		json_ku64(&j, "bytes", bytes);
 		json_send(s, &j, &b);
+		say_details(s, r);
 		return;
 	}
 	enum say_level level = r->status == COLLECTOR_SKIPPED ? SAY_DETAIL
 			       : fine			      ? SAY_INFO
 							      : SAY_PROBLEM;
 	if (r->end_ms > 0)
-		say(s, level, "%s: %s%s%s (%.2f s, %s)", r->name, status, r->reason[0] ? ": " : "",
-		    r->reason, (r->end_ms - r->start_ms) / 1e3, format_size(bytes, size));
+		say(s, level, "%s: %s%s%s (%.2f s, %s uncompressed)", r->name, status,
+		    r->reason[0] ? ": " : "", r->reason, (r->end_ms - r->start_ms) / 1e3,
+		    format_size(bytes, size));
 	else
 		say(s, level, "%s: %s: %s", r->name, status, r->reason);
+	say_details(s, r);
 }
 
 void say_end(struct say *s, const char *path, uint64_t bytes, bool complete, int exit_code)
@@ -265,9 +285,9 @@ void say_end(struct say *s, const char *path, uint64_t bytes, bool complete, int
 		return;
 	}
 	if (s->counting && !s->quiet)
-		say(s, SAY_PROBLEM, "%s archive, %s", complete ? "complete" : "partial",
+		say(s, SAY_PROBLEM, "%s archive, %s compressed", complete ? "complete" : "partial",
 		    format_size(bytes, size));
 	else
-		say(s, SAY_INFO, "%s archive, %s", complete ? "complete" : "partial",
+		say(s, SAY_INFO, "%s archive, %s compressed", complete ? "complete" : "partial",
 		    format_size(bytes, size));
 }

@@ -22,6 +22,7 @@ enum say_level {
 	SAY_PROBLEM, /* unless --quiet */
 	SAY_INFO,    /* one line per change: off a terminal, and on it with -v */
 	SAY_DETAIL,  /* with -v */
+	SAY_MEMBER,  /* with -v, and not in the log: the manifest lists them */
 };
 
 struct say {

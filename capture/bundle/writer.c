@@ -9,6 +9,7 @@
 #include <zstd.h>
 
 #include "../base/cleanup.h"
+#include "../base/units.h"
 #include "format.h"
 #include "names.h"
 #include "output.h"
@@ -171,6 +172,7 @@ int bundle_add(struct bundle_writer *w, const char *name, const void *data, size
 {
 	struct bundle_member *m;
 	struct sha256_ctx sha;
+	char room[16];
 	int r;
 
 	r = check_member(w, name, size, false, e);
@@ -182,8 +184,8 @@ int bundle_add(struct bundle_writer *w, const char *name, const void *data, size
 	if (r < 0)
 		return r;
 	if (w->max_size && w->out.end + w->frame_len + manifest_room(w) > w->max_size)
-		return err_set(e, EFBIG, "%s: does not fit in the budget of %llu bytes", name,
-			       (unsigned long long)w->max_size);
+		return err_set(e, EFBIG, "%s: does not fit in --max-size %s", name,
+			       format_size(w->max_size, room));
 	r = name_set_add(&w->names, name);
 	if (r <= 0)
 		return err_set(e, r < 0 ? ENOMEM : EEXIST, "%s: %s", name,

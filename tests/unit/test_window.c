@@ -225,6 +225,9 @@ static void test_place(void **state)
 	assert_int_equal(place("begun.tar.zst", 1, 0, &e), -EEXIST);
 	assert_int_equal(place("none/new.tar.zst", 1, 0, &e), -ENOENT);
 	assert_int_equal(place("there.tar.zst/new.tar.zst", 1, 0, &e), -ENOTDIR);
+	assert_int_equal(place("/proc", 1, 0, &e), -EINVAL);
+	assert_non_null(strstr(e.text, "/proc: not a place to write"));
+	assert_int_equal(place("/sys/kernel/x.tar.zst", 0, 0, &e), -EINVAL);
 	assert_int_equal(place("dir", 1ULL << 60, 0, &e), -ENOSPC);
 	assert_non_null(strstr(e.text, "--min-free"));
 	assert_int_equal(place("dir", 1, 1ULL << 60, &e), -ENOSPC);
@@ -318,6 +321,27 @@ static void test_saying(void **state)
 	read_all(fds[0], text, sizeof(text));
 	assert_string_equal(text, "ossnap-capture: a path: ?[31mx?y?\n");
 	assert_non_null(strstr(s.log, "not on the terminal"));
+	say(&s, SAY_MEMBER, "one of four thousand");
+	assert_null(strstr(s.log, "four thousand"));
+	s.verbose = 1;
+	say(&s, SAY_MEMBER, "a member");
+	say_collector(&s,
+		      &(struct collector_result){.name = "x",
+						 .end_ms = 1,
+						 .cpu_s = 0.25,
+						 .max_rss_bytes = 2 << 20,
+						 .loss = {{"too many", 7}},
+						 .loss_count = 1,
+						 .notes = {"a note"},
+						 .note_count = 1},
+		      4096);
+	read_all(fds[0], text, sizeof(text));
+	assert_string_equal(text, "ossnap-capture: a member\n"
+				  "ossnap-capture: x: ok (0.00 s, 4 KiB uncompressed)\n"
+				  "ossnap-capture: x: 0.250 s of CPU, 2 MiB resident\n"
+				  "ossnap-capture: x: lost: too many: 7\n"
+				  "ossnap-capture: x: note: a note\n");
+	s.verbose = 0;
 	/* The log is bounded, and says that it was cut. */
 	for (int i = 0; i < 20000; i++)
 		say(&s, SAY_DETAIL, "line %d ..................................", i);
