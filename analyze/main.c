@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../capture/base/cleanup.h"
 #include "../report/report.h"
@@ -30,6 +31,7 @@ enum {
 struct analysis {
 	const struct analyze_options *o;
 	struct report *hosts;
+	const char **paths; /* of each host, as it was given */
 	size_t count, read; /* of several, those that could not be read are there, too */
 	int code;
 };
@@ -109,7 +111,7 @@ static int host_unread(struct report *ret, const char *path, const struct err *w
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(text[i], sizeof(text[i]), "%s", from[i]);
 		for (char *c = text[i]; *c; c++)
-			if (*c < ' ' || *c == 0x7f) /* what is not ASCII may be no UTF-8 */
+			if (*c < ' ' || *c > '~') /* what is not ASCII may be no UTF-8 */
 				*c = '?';
 	}
 	if (row) {
@@ -124,25 +126,69 @@ static int host_unread(struct report *ret, const char *path, const struct err *w
 	}
 	findings->verdict.text =
 		arena_printf(findings->arena, "The archive could not be read: %s", row->damage);
-	*ret = (struct report){.facts = facts, .model = model, .findings = findings};
+	*ret = (struct report){
+		.facts = facts, .model = model, .findings = findings, .refused = true};
 	return 0;
+}
+
+/* As the page names it: no directory, and what is not ASCII may be no UTF-8. */
+static const char *file_name(const struct facts *f, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *name = arena_strndup(f->arena, slash ? slash + 1 : path, 255);
+
+	for (char *c = name; c && *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '?';
+	return name;
+}
+
+/* The archive that has the same bytes and came earlier, NULL: none. */
+static const char *given_before(const struct analysis *a, const struct report *host)
+{
+	const char *sha256 = host->facts->archive.rows[0].sha256;
+
+	for (size_t i = 0; sha256 && i < a->count; i++) {
+		const struct facts *f = a->hosts[i].facts;
+
+		if (!a->hosts[i].refused && f->archive.rows[0].sha256 &&
+		    !strcmp(f->archive.rows[0].sha256, sha256))
+			return a->paths[i];
+	}
+	return NULL;
 }
 
 static void analyse(struct analysis *a, const char *path)
 {
 	struct report *host = &a->hosts[a->count];
+	bool several = a->o->archive_count > 1;
 	struct err e = {0};
 	int code = host_create(host, path, a->o, &e);
+	const char *before;
 
 	a->code = worse(a->code, code);
 	if (e.no)
 		complain(&e);
 	if (code != EXIT_DONE && code != EXIT_DAMAGED) {
-		if (a->o->archive_count > 1 && host_unread(host, path, &e) == 0)
-			a->count++;
+		if (several && host_unread(host, path, &e) == 0) {
+			host->file = file_name(host->facts, path);
+			a->paths[a->count++] = path;
+		}
 		return;
 	}
-	a->count++;
+	before = given_before(a, host);
+	if (before) {
+		struct err twice = {0};
+
+		err_set(&twice, EEXIST, "%s: the same archive as %s (SHA-256), counted once", path,
+			before);
+		complain(&twice);
+		host_destroy(host);
+		return;
+	}
+	if (several)
+		host->file = file_name(host->facts, path);
+	a->paths[a->count++] = path;
 	a->read++;
 	if (a->o->fail_on && host->findings->count &&
 	    (int)host->findings->rows[0].severity >= a->o->fail_on)
@@ -208,11 +254,15 @@ static int refuse_overwriting(const struct analyze_options *o, const char *html,
 
 static void conclude(const struct analysis *a, const char *html)
 {
-	for (size_t i = 0; i < a->count && !a->o->quiet; i++) {
+	/* On a terminal, --text has just said it. */
+	bool said = a->o->text && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO);
+
+	for (size_t i = 0; i < a->count && !a->o->quiet && !said; i++) {
 		struct err line = {0};
 
-		err_set(&line, EINVAL, "%s%s%s",
-			a->count > 1 ? a->hosts[i].facts->archive.rows[0].name : "",
+		if (a->hosts[i].refused) /* that was said when it was refused */
+			continue;
+		err_set(&line, EINVAL, "%s%s%s", a->count > 1 ? a->paths[i] : "",
 			a->count > 1 ? ": " : "", a->hosts[i].findings->verdict.text);
 		complain(&line);
 	}
@@ -249,8 +299,9 @@ int main(int argc, char **argv)
 	if (r == 0) {
 		beside = output_default_path(o.archives[0], o.archive_count > 1);
 		a.hosts = calloc(o.archive_count, sizeof(*a.hosts));
-		r = beside && a.hosts ? run(&a, o.output ? o.output : beside, &e)
-				      : err_errno(&e, ENOMEM, "archives");
+		a.paths = calloc(o.archive_count, sizeof(*a.paths));
+		r = beside && a.hosts && a.paths ? run(&a, o.output ? o.output : beside, &e)
+						 : err_errno(&e, ENOMEM, "archives");
 	}
 	if (r < 0) {
 		complain(&e);
@@ -259,5 +310,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < a.count; i++)
 		host_destroy(&a.hosts[i]);
 	free(a.hosts);
+	free(a.paths);
 	return a.code;
 }

@@ -71,6 +71,8 @@ static void archive(struct json *j, const struct report *r)
 	if (!r->facts->archive.count)
 		return;
 	json_object(j);
+	if (r->file)
+		json_kstr(j, "file", r->file);
 	json_kstr(j, "name", a->name);
 	json_kstr(j, "sha256", a->sha256);
 	json_flag(j, "complete", a->complete);

@@ -104,10 +104,15 @@ static void fleet(struct tree *t, xmlNodePtr root, const struct report *hosts, s
 	}
 	page_verdict(t, tree_find(root, "fleet-answer"), "fleet-verdict", v.severity, v.text);
 	table = tree_add(t, tree_find(root, "fleet-table"), "table", "fleet");
-	tree_say(t, table, "caption", NULL, "Machines, the worst first");
+	tree_say(
+		t, table, "caption", NULL,
+		v.captures > v.machines
+			? "Captures by machine, the worst machine first, its captures in the order "
+			  "of time"
+			: "Machines, the worst first");
 	tr = tree_add(t, tree_add(t, table, "thead", NULL), "tr", NULL);
-	static const char *const titles[] = {"Machine", "Severity", "Verdict", "Captured",
-					     "Archive"};
+	static const char *const titles[] = {"Machine",	 "Severity", "Verdict",
+					     "Captured", "Archive",  "File"};
 	for (size_t i = 0; i < sizeof(titles) / sizeof(*titles); i++)
 		tree_attr(t, tree_say(t, tr, "th", NULL, titles[i]), "scope", "col");
 	body = tree_add(t, table, "tbody", NULL);
@@ -119,13 +124,14 @@ static void fleet(struct tree *t, xmlNodePtr root, const struct report *hosts, s
 		tr = tree_add(t, body, "tr", NULL);
 		cell = tree_add(t, tr, "th", NULL);
 		tree_attr(t, cell, "scope", "row");
-		tree_attrf(t, tree_say(t, cell, "a", NULL, words_hostname(r)), "href", "#h%zu-host",
-			   order[i] + 1);
+		tree_attrf(t, tree_say(t, cell, "a", NULL, words_fleet_name(r)), "href",
+			   "#h%zu-host", order[i] + 1);
 		page_severity(t, tree_add(t, tr, "td", NULL), r->findings->verdict.severity);
 		tree_say(t, tr, "td", NULL, r->findings->verdict.text);
 		tree_say(t, tr, "td", "when",
 			 a && figure_time(a->captured_at, text) ? text : "\xe2\x80\x93");
 		tree_say(t, tr, "td", NULL, words_archive_state(r));
+		tree_say(t, tr, "td", NULL, r->file ? r->file : "\xe2\x80\x93");
 	}
 	free(order);
 }
@@ -243,7 +249,8 @@ static int build(struct tree *t, const struct report *hosts, size_t count)
 		tree_textf(t, tree_find(root, "title"), "%s: %s \xe2\x80\x93 ossnap",
 			   words_hostname(hosts), hosts->findings->verdict.text);
 	else
-		tree_textf(t, tree_find(root, "title"), "%zu machines \xe2\x80\x93 ossnap", count);
+		tree_textf(t, tree_find(root, "title"), "%s \xe2\x80\x93 ossnap",
+			   words_fleet_verdict(hosts, count).text);
 	machines(t, root, hosts, count);
 	tree_textf(t, tree_find(root, "colophon"),
 		   "Made by ossnap-analyze %s. This page loads nothing and sends nothing.",

@@ -23,10 +23,15 @@ void page_provenance(struct tree *t, xmlNodePtr list, const struct report *r);
 const char *words_hostname(const struct report *r); /* never NULL */
 /* "whole", "partial", "damaged": in a few words; never NULL. */
 const char *words_archive_state(const struct report *r);
+/* Of several archives: captures of one host are captures of one machine. */
 struct fleet_verdict {
 	enum severity severity;
-	char text[160];
+	size_t machines, captures; /* captures: that could be read */
+	char text[768];
 };
 struct fleet_verdict words_fleet_verdict(const struct report *hosts, size_t count);
-/* Indices of the hosts, worst first, from malloc; NULL when memory has run out. */
+/* "vm", or the file's name where no host is known; never NULL. */
+const char *words_fleet_name(const struct report *r);
+/* Indices of the hosts, the worst machine first and each machine's captures in the order of time,
+ * from malloc; NULL when memory has run out. */
 size_t *words_fleet_order(const struct report *hosts, size_t count);

@@ -105,7 +105,9 @@ static void answer(struct tree *t, xmlNodePtr div, const struct report *r)
 	char text[FIGURE];
 
 	p = tree_add(t, div, "p", "eyebrow");
-	tree_say(t, p, "b", NULL, words_hostname(r));
+	tree_say(t, p, "b", NULL, words_fleet_name(r));
+	if (r->file && strcmp(r->file, words_fleet_name(r)) != 0)
+		tree_say(t, p, "span", NULL, r->file);
 	if (a && a->os)
 		tree_say(t, p, "span", NULL, a->os);
 	if (a && a->kernel)

@@ -16,6 +16,8 @@ struct report {
 	const struct facts *facts;
 	const struct model *model;
 	const struct findings *findings;
+	const char *file; /* of several: the archive's file name; else NULL */
+	bool refused;	  /* the archive could not be read; the verdict says why */
 };
 
 struct report_options {

@@ -131,13 +131,19 @@ static void fleet(struct text *t, const struct report *hosts, size_t count)
 		const struct report *r = &hosts[order[shown]];
 		const struct fact_archive *a = r->facts->archive.rows;
 
-		line(t, " - %s: %s: %s (%s, sha256 %.12s)", words_hostname(r),
+		if (r->refused) {
+			line(t, " - %s: refused: %s", words_fleet_name(r),
+			     r->findings->verdict.text);
+			continue;
+		}
+		line(t, " - %s: %s: %s (%s%s%s, sha256 %.12s)", words_fleet_name(r),
 		     severity_name(r->findings->verdict.severity), r->findings->verdict.text,
+		     r->file ? r->file : "", r->file ? ", " : "",
 		     r->facts->archive.count && a->name ? a->name : "?",
 		     r->facts->archive.count && a->sha256 ? a->sha256 : "?");
 	}
 	if (shown < count)
-		line(t, " … and %zu more machines in the report", count - shown);
+		line(t, " … and %zu more in the report", count - shown);
 	free(order);
 }
 

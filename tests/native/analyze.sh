@@ -43,6 +43,8 @@ LC_ALL=tr_TR.UTF-8 TZ=Asia/Tokyo "$ANALYZE" -q --json d.json -o d.html a.tar.zst
 check "and in another locale and zone" cmp first.html d.html
 
 expect "no argument" 2 "no archive given" "$ANALYZE"
+expect "--json that took the archive" 2 "--json takes FILE or -" "$ANALYZE" --json a.tar.zst
+expect "standard input" 4 "standard input is not read" "$ANALYZE" -
 expect "an unknown option" 2 "--frobnicate" "$ANALYZE" --frobnicate a.tar.zst
 for o in compare export trace debuginfo; do
 	expect "--$o belongs to a later version" 2 "--$o: not in this version" "$ANALYZE" --$o x a.tar.zst
@@ -63,6 +65,10 @@ echo "some text" >text.tar.zst
 expect "text" 4 "not an ossnap archive" "$ANALYZE" text.tar.zst
 tar --zstd -cf other.tar.zst text.tar.zst
 expect "somebody else's tar" 4 "not an ossnap archive" "$ANALYZE" other.tar.zst
+zstd -dqc a.tar.zst >plain.tar
+expect "a decompressed archive" 4 "plain.tar: not an ossnap archive (a decompressed tar: compress it" "$ANALYZE" plain.tar
+echo x | gzip >x.tar.gz
+expect "gzip" 4 "x.tar.gz: not an ossnap archive (gzip" "$ANALYZE" x.tar.gz
 equal "nothing is written for what is no archive" "" "$(ls none.html empty.html fifo.html text.html other.html 2>/dev/null)"
 expect "a limit is named with its option" 4 "--limits input" "$ANALYZE" --limits input=1K a.tar.zst
 
@@ -106,8 +112,12 @@ expect "one of several cannot be read: the others are reported" 4 "text.tar.zst"
 	"$ANALYZE" -o fleet.html --json fleet.json a.tar.zst text.tar.zst cut.tar.zst
 equal "a fleet names what could not be read" "3 1" \
 	"$(jq -r '"\(.fleet.hosts | length) \([.fleet.hosts[] | select(.verdict.text | startswith("The archive could not be read: text.tar.zst"))] | length)"' fleet.json)"
-equal "and does not count it as well" true "$(jq '.verdict.text | contains("nothing can be said")' fleet.json)"
+equal "counts it as refused" true "$(jq '.verdict.text | contains("3 archives: 2 read, 1 refused (text.tar.zst).")' fleet.json)"
+equal "says whose captures they are, and their files" "true a.tar.zst cut.tar.zst" \
+	"$(jq -r '"\(.verdict.text | contains("2 captures of 1 machine")) \([.archives[] | select(.state != "refused") | .file] | join(" "))"' fleet.json)"
 expect "the same archive twice" $whole "a-fleet.html" "$ANALYZE" a.tar.zst a.tar.zst
+expect "is counted once" $whole "the same archive as a.tar.zst" "$ANALYZE" a.tar.zst ./a.tar.zst
+equal "the report is as private as the archive" "600 600 600" "$(stat -c %a a.tar.zst a.html a.json | xargs)"
 
 expect "an archive is not overwritten by its report" 2 "would replace it" "$ANALYZE" -o a.tar.zst a.tar.zst
 expect "nor by its JSON" 2 "would replace it" "$ANALYZE" --json ./a.tar.zst a.tar.zst
