@@ -269,6 +269,11 @@ static int apply(struct parser *p, const struct option_row *row, const char *val
 
 static int check_whole(struct parser *p)
 {
+	/* "--json a.tar.zst": the archive was taken for the option's file. */
+	if (p->o.archive_count == 0 && (p->o.json || p->o.output))
+		return err_set(p->e, EINVAL, "no archive given: --%s takes %s, and took %s",
+			       p->o.json ? "json" : "output", p->o.json ? "FILE or -" : "FILE",
+			       p->o.json ? p->o.json : p->o.output);
 	if (p->o.archive_count == 0)
 		return err_set(p->e, EINVAL, "no archive given; try --help");
 	if (p->o.text && p->o.json && !strcmp(p->o.json, "-"))

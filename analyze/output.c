@@ -48,7 +48,8 @@ int output_write(void *ctx, const void *data, size_t len)
 	return 0;
 }
 
-/* A file of its own name beside the place, with the rights that a plain new file would have. */
+/* A file of its own name beside the place.  The report has the archive's command lines and paths:
+ * like the archive, it is for nobody else. */
 static int open_temporary(struct output *o)
 {
 	mode_t mask = umask(0);
@@ -66,7 +67,7 @@ static int open_temporary(struct output *o)
 		o->temporary = NULL;
 		return r;
 	}
-	return fchmod(o->fd, 0666 & ~mask) < 0 ? -errno : 0;
+	return fchmod(o->fd, 0600 & ~mask) < 0 ? -errno : 0;
 }
 
 static int open_place(struct output *o, const char *path)

@@ -131,6 +131,34 @@ static void distrust_head(struct bundle_verdict *v, bool salvage)
 			v->head_ok = false;
 }
 
+/* What somebody made of an archive by unpacking it, or took for one. */
+static void known_otherwise(int fd, struct err *e)
+{
+	static const struct {
+		const char *magic, *what;
+		size_t len, at;
+	} kinds[] = {
+		{"ustar", "a decompressed tar: compress it with zstd again", 5, 257},
+		{"\x1f\x8b", "gzip: an archive of ossnap-capture is a tar compressed with zstd", 2,
+		 0},
+		{"\xfd"
+		 "7zXZ",
+		 "xz: an archive of ossnap-capture is a tar compressed with zstd", 5, 0},
+		{"PK\3\4", "zip: unpack it, the archive may be inside", 4, 0},
+		{"<!DOCTYPE html>", "HTML: a report, or an error page instead of a download", 15,
+		 0},
+	};
+	char head[512] = "";
+	ssize_t n = pread(fd, head, sizeof(head), 0);
+
+	for (size_t i = 0; n > 0 && e->no == EINVAL && i < ARRAY_SIZE(kinds); i++)
+		if ((size_t)n >= kinds[i].at + kinds[i].len &&
+		    !memcmp(head + kinds[i].at, kinds[i].magic, kinds[i].len)) {
+			err_set(e, EINVAL, "not an ossnap archive (%s)", kinds[i].what);
+			return;
+		}
+}
+
 /* The whole work on one archive.  The exit code of the contract; message says why it is not 0. */
 static int examine(int fd, uint64_t size, const struct analyze_options *o, struct wire_out *w,
 		   struct err *e)
@@ -146,8 +174,12 @@ static int examine(int fd, uint64_t size, const struct analyze_options *o, struc
 		err_set(e, ENOMEM, "out of memory");
 		return 4;
 	}
-	if (hash_file(fd, size, sha256, e) < 0 || bundle_verify(fd, &o->limits, v, e) < 0)
+	if (hash_file(fd, size, sha256, e) < 0)
+		return 4;
+	if (bundle_verify(fd, &o->limits, v, e) < 0) {
+		known_otherwise(fd, e);
 		return 4; /* v->seen goes with the process */
+	}
 	distrust_head(v, o->salvage);
 	if (!v->head_ok && !v->manifest_ok) {
 		err_set(e, EINVAL,
@@ -247,6 +279,9 @@ static int open_archive(const char *path, const struct analyze_options *o, uint6
 	char has[16], may[16];
 	struct stat st;
 
+	if (fd < 0 && errno == ENOENT && !strcmp(path, "-"))
+		return err_set(e, EINVAL,
+			       "-: standard input is not read; give the archive as a file");
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return err_errno(e, errno, path);
 	if (S_ISDIR(st.st_mode))
@@ -322,8 +357,12 @@ int worker_answer(int fd, pid_t pid, const char *path, struct facts *ret, struct
 		err_set(e, -r, "%s: %s; nothing of it was used", path, answer.text);
 		return r == -ENOMEM ? 4 : 5;
 	}
-	if (answer.no)
-		err_set(e, answer.no, "%s: %s", path, answer.text);
+	if (answer.no) {
+		static const char stray[] = "archive: "; /* of the reader, which has no path */
+		bool has = !strncmp(answer.text, stray, sizeof(stray) - 1);
+
+		err_set(e, answer.no, "%s: %s", path, answer.text + (has ? sizeof(stray) - 1 : 0));
+	}
 	return code;
 }
 

@@ -206,7 +206,10 @@ bool archive_describe(const struct bundle_verdict *v, bool salvaged, struct sbuf
 		sbuf_puts(out, "damaged");
 	else
 		return false;
-	if (*first)
+	/* What is missing and why: the damage to the file that took it away. */
+	if (*first && *o->damage && strcmp(first, o->damage) != 0)
+		sbuf_printf(out, " (%s; %s)", first, o->damage);
+	else if (*first)
 		sbuf_printf(out, " (%s)", first);
 	return true;
 }
