@@ -23,18 +23,6 @@ int window_list(FILE *out)
 	return fflush(out) || ferror(out) ? 4 : 0;
 }
 
-static const struct ladder *try_ladder(const struct capture_options *o, const struct sysroot *root,
-				       struct ladder *l)
-{
-	struct question q = {.answer = ladder_answer, .ctx = o, .ret = l, .size = sizeof(*l)};
-
-	if (ask_all(&q, 1, root, PLAN_PROBE_NS, -1) != 1) {
-		*l = (struct ladder){.no = ETIMEDOUT};
-		snprintf(l->refused, sizeof(l->refused), "kernel memory: %s", q.problem);
-	}
-	return l;
-}
-
 int window_check(const struct capture_options *o, const struct sysroot *root)
 {
 	_cleanup_free_ struct plan *p = malloc(sizeof(*p));
@@ -55,13 +43,14 @@ int window_check(const struct capture_options *o, const struct sysroot *root)
 
 		if (!r->wanted)
 			continue;
+		if (plan_reads_memory(r)) {
+			ladder_try(&ladder, o, root);
+			memory = &ladder;
+			plan_add_ladder(p, memory);
+		}
 		if (r->probe.status != COLLECTOR_OK)
 			code = 3;
-		if (!strcmp(r->collector->name, "page-cache"))
-			memory = try_ladder(o, root, &ladder);
 	}
-	if (memory && memory->no)
-		code = 3;
 	return plan_print_check(p, o, memory, stdout) ? 4 : code;
 }
 

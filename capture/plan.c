@@ -99,6 +99,20 @@ static void probe_answer(const void *ctx, const struct sysroot *root, void *ret)
 	r->reason[sizeof(r->reason) - 1] = 0;
 }
 
+static void add_up(struct plan *p)
+{
+	p->expected_known = true;
+	p->expected_bytes = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		const struct plan_row *r = &p->rows[i];
+
+		if (!r->wanted || !plan_runs(r))
+			continue;
+		p->expected_bytes += r->probe.expected_bytes;
+		p->expected_known &= r->probe.expected_bytes != 0;
+	}
+}
+
 void plan_probe(struct plan *p, const struct capture_options *o, const struct sysroot *root,
 		int cancel_fd)
 {
@@ -123,7 +137,6 @@ void plan_probe(struct plan *p, const struct capture_options *o, const struct sy
 	}
 	ask_all(q, n, root, PLAN_PROBE_NS, cancel_fd);
 
-	p->expected_known = true;
 	for (size_t i = 1; i < n; i++) {
 		struct plan_row *r = asked[i];
 
@@ -139,10 +152,35 @@ void plan_probe(struct plan *p, const struct capture_options *o, const struct sy
 		if (r->probe.status != COLLECTOR_OK)
 			continue;
 		p->runnable++;
-		p->expected_bytes += r->probe.expected_bytes;
-		if (!r->probe.expected_bytes)
-			p->expected_known = false;
 	}
+	add_up(p);
+}
+
+bool plan_reads_memory(const struct plan_row *r)
+{
+	return r->wanted && r->probe.status == COLLECTOR_OK &&
+	       !strcmp(r->collector->name, "page-cache");
+}
+
+void plan_add_ladder(struct plan *p, const struct ladder *l)
+{
+	for (size_t i = 0; i < p->count; i++) {
+		struct plan_row *r = &p->rows[i];
+
+		if (!plan_reads_memory(r) || l->timed_out)
+			continue;
+		r->probe.expected_bytes = l->expected_bytes;
+		if (!l->no && !l->denied)
+			continue;
+		/* `partial`: it runs, and will say that it was not let at what tells more. */
+		r->probe.status = !l->no			      ? COLLECTOR_PARTIAL
+				  : l->no == EPERM || l->no == EACCES ? COLLECTOR_DENIED
+								      : COLLECTOR_UNSUPPORTED;
+		r->probe.no = l->no;
+		snprintf(r->probe.reason, sizeof(r->probe.reason), "%s", l->refused);
+		p->runnable -= l->no != 0;
+	}
+	add_up(p);
 }
 
 void plan_names(const struct plan *p, char *out, size_t cap, const char *separator)
@@ -153,90 +191,4 @@ void plan_names(const struct plan *p, char *out, size_t cap, const char *separat
 	for (size_t i = 0; i < p->count; i++)
 		if (p->rows[i].wanted && p->rows[i].probe.status == COLLECTOR_OK)
 			sbuf_printf(&b, "%s%s", b.len ? separator : "", p->rows[i].collector->name);
-}
-
-/* ------------------------------------------------------------------ printing */
-
-static int finish(FILE *out)
-{
-	return fflush(out) || ferror(out) ? -EIO : 0;
-}
-
-static void print_budgets(const struct capture_options *o, FILE *out)
-{
-	char a[16];
-
-	fprintf(out, "\nBudgets\n");
-	fprintf(out, "  %-12s %s\n", "--max-size", format_size(o->max_size, a));
-	fprintf(out, "  %-12s %g%% of one CPU\n", "--max-cpu", o->max_cpu);
-	fprintf(out, "  %-12s %s\n", "--max-memory", format_size(o->max_memory, a));
-	fprintf(out, "  %-12s %s\n", "--min-free", format_size(o->min_free, a));
-}
-
-static const char *word(const struct plan_row *r)
-{
-	return r->probe.status == COLLECTOR_OK ? "available"
-					       : collector_status_name(r->probe.status);
-}
-
-static void print_row(const struct plan_row *r, const char *what, FILE *out)
-{
-	const char *reason = r->probe.reason;
-
-	if (reason[0])
-		fprintf(out, "  %-12s %-12s %s\n", r->collector->name, what, reason);
-	else
-		fprintf(out, "  %-12s %s\n", r->collector->name, what);
-}
-
-int plan_print(const struct plan *p, const struct capture_options *o, FILE *out)
-{
-	char a[24], size[16];
-
-	fprintf(out, "Would capture %s for %s\n\nCollectors\n", p->facts.hostname,
-		format_duration(o->duration_ns, a));
-	for (size_t i = 0; i < p->count; i++) {
-		const struct plan_row *r = &p->rows[i];
-		const char *what = word(r);
-
-		if (r->probe.status == COLLECTOR_OK)
-			what = r->collector->timed ? "window" : "once";
-		if (o->estimate_only && r->probe.status == COLLECTOR_OK)
-			what = r->probe.expected_bytes ? format_size(r->probe.expected_bytes, size)
-						       : "unknown";
-		print_row(r, what, out);
-	}
-	if (o->estimate_only)
-		fprintf(out, "\nExpected archive: %s%s\n", p->expected_known ? "" : "more than ",
-			format_size(p->expected_bytes, size));
-	print_budgets(o, out);
-	return finish(out);
-}
-
-static void print_fact(const char *name, const char *value, FILE *out)
-{
-	fprintf(out, "  %-12s %s\n", name, value[0] ? value : "unknown");
-}
-
-int plan_print_check(const struct plan *p, const struct capture_options *o,
-		     const struct ladder *memory, FILE *out)
-{
-	fprintf(out, "Collectors\n");
-	for (size_t i = 0; i < p->count; i++)
-		print_row(&p->rows[i], word(&p->rows[i]), out);
-	if (memory) {
-		fprintf(out, "\nKernel memory\n");
-		fprintf(out, "  %-12s %s\n", "read through",
-			memory->no ? "nothing" : memory->source);
-		if (memory->refused[0])
-			fprintf(out, "  %-12s %s\n", memory->no ? "because" : "and not",
-				memory->refused);
-	}
-	fprintf(out, "\nHost\n");
-	print_fact("name", p->facts.hostname, out);
-	print_fact("kernel", p->facts.kernel, out);
-	print_fact("lockdown", p->facts.lockdown, out);
-	print_fact("container", p->facts.container ? "yes" : "no", out);
-	print_budgets(o, out);
-	return finish(out);
 }

@@ -28,6 +28,11 @@ struct plan {
 	struct host_facts facts;
 };
 
+static inline bool plan_runs(const struct plan_row *r)
+{
+	return r->probe.status == COLLECTOR_OK || r->probe.status == COLLECTOR_PARTIAL;
+}
+
 /*
  * Select from table by --collect and --skip, without looking at the machine.  -EINVAL: a name that
  * is not in the table, or nothing is left.
@@ -41,8 +46,18 @@ void plan_probe(struct plan *p, const struct capture_options *o, const struct sy
 /* "host,memory,…": those that will run. */
 void plan_names(const struct plan *p, char *out, size_t cap, const char *separator);
 
-/* --plan and --estimate-only. */
-int plan_print(const struct plan *p, const struct capture_options *o, FILE *out);
+/* Does its result depend on the ladder? */
+bool plan_reads_memory(const struct plan_row *r);
+/* What the ladder has shown goes into the rows that read kernel memory: that they cannot, or can
+ * only in part, and what they will take. */
+void plan_add_ladder(struct plan *p, const struct ladder *l);
+/* What was asked for by name and cannot be had here.  0, or a negative errno with e set. */
+int plan_refuse(const struct plan *p, const struct capture_options *o, const struct sysroot *root,
+		struct err *e);
+
+/* --plan and --estimate-only.  memory as for `check`. */
+int plan_print(const struct plan *p, const struct capture_options *o, const struct ladder *memory,
+	       FILE *out);
 /* `check`.  memory: NULL when no collector reads kernel memory. */
 int plan_print_check(const struct plan *p, const struct capture_options *o,
 		     const struct ladder *memory, FILE *out);

@@ -166,7 +166,7 @@ static int finish(struct run *r, const char **ret_path)
 
 	if (r->say.log_len && bundle_add(r->writer, "log/capture.log", r->say.log, r->say.log_len,
 					 r->say.log_cut, &e))
-		say(&r->say, SAY_PROBLEM, "log/capture.log is not kept: %s", e.text);
+		say(&r->say, SAY_PROBLEM, "the log is not kept: %s", e.text);
 	if (!r->interrupted)
 		r->interrupted = signals_first();
 	fill_manifest(r);
@@ -199,14 +199,33 @@ static int complain(struct run *r, const struct err *e, int code)
 static int run(struct run *r, const struct collector *const *table)
 {
 	const struct capture_options *o = r->options;
+	const struct ladder *memory = NULL;
+	struct ladder ladder;
 	struct err e = {0};
 	const char *path = NULL;
 
 	if (plan_select(&r->plan, table, o, &e))
 		return complain(r, &e, USAGE);
 	plan_probe(&r->plan, o, r->root, r->signal_fd);
+	if (o->plan || o->estimate_only || o->memory_source != MEMORY_AUTO) {
+		for (size_t i = 0; i < r->plan.count && !memory; i++) {
+			if (plan_reads_memory(&r->plan.rows[i])) {
+				ladder_try(&ladder, o, r->root);
+				memory = &ladder;
+			}
+		}
+	}
+	if (memory && (o->plan || o->estimate_only))
+		plan_add_ladder(&r->plan, memory);
 	if (o->plan || o->estimate_only)
-		return plan_print(&r->plan, o, stdout) ? NO_ARCHIVE : COMPLETE;
+		return plan_print(&r->plan, o, memory, stdout) ? NO_ARCHIVE : COMPLETE;
+	/* After a signal there is an archive that says so, and no more questions. */
+	if (!signals_first()) {
+		if (memory && memory->no && !memory->timed_out)
+			err_set(&e, memory->no, "--memory-source: %s", memory->refused);
+		if (e.no || plan_refuse(&r->plan, o, r->root, &e))
+			return complain(r, &e, REFUSED);
+	}
 	if (target_open(&r->target, o, r->plan.expected_bytes, &e))
 		return complain(r, &e, REFUSED);
 	init_children(r);

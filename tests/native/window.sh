@@ -327,6 +327,18 @@ case $err in *nosuch*quick*) ok "unknown collector: names them" ;; *) fail "unkn
 equal "--plan: exit 0" 0 $?
 grep -q 'denied.*/x: Operation not permitted' plan && ok "--plan says what is denied" || fail "--plan says what is denied" "$(cat plan)"
 equal "--plan writes nothing else" plan "$(ls)"
+check "--plan: when, and how much" grep -qE '^  quick +once +about ' plan
+rm -f plan
+# Asked for by name, and not to be had: refused before anything is written.
+for a in "--pid 4194304" "--cgroup /nope-$$" "--collect denied" "-o /proc"; do
+	err=$("$ENGINE" -d 100ms $a 2>&1)
+	equal "$a: refused, exit 5" "5 " "$? $(ls)"
+done
+err=$("$ENGINE" -d 100ms --collect denied 2>&1)
+case $err in *"nothing left to capture: denied: denied: /x: Operation not permitted"*) ok "nothing left: reason" ;; *) fail "nothing left: reason" "$err" ;; esac
+"$CAPTURE" --plan >plan
+check "--plan: the rung and the sample, with the reason" grep -qE '^  sample +(all pages|one page in|no pages).*[:,(]' plan
+check "--plan: the estimate is called one" grep -qE '^Estimated archive: (about|more than) [0-9.]+ [KM]iB compressed$' plan
 rm -f plan
 
 # ------------------------------------------------------------------ progress
@@ -336,6 +348,10 @@ grep -q 'quick: ok' err && ok "off a terminal: each collector" || fail "off a te
 "$ENGINE" -d 2s --collect quick,both --progress json >/dev/null 2>err
 check "--progress json: every line is an object" jq -e . err
 equal "--progress json: starts, ends" "start end" "$(jq -r .event err | sed -n '1p;$p' | xargs)"
+"$ENGINE" -v -d 100ms --collect quick,partial --progress plain >/dev/null 2>err
+check "-v: each member" grep -q 'quick: raw/quick, 6 B$' err
+check "-v: what it cost" grep -qE 'quick: [0-9.]+ s of CPU, .* resident$' err
+check "-v: what was lost" grep -qE 'partial: lost: .*: 1$' err
 "$ENGINE" -q -d 100ms --collect quick,partial >/dev/null 2>err
 equal "-q: silence" "" "$(cat err)"
 "$ENGINE" -d 100ms --collect quick,partial --progress none >/dev/null 2>err
