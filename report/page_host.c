@@ -7,6 +7,7 @@
 
 #include "figures.h"
 
+#define LONG_VERDICT 100 /* bytes; beyond it is no headline, but still a sentence */
 #define NOT_MEASURED "\xe2\x80\x93"
 
 /* ------------------------------------------------------------------ severity */
@@ -59,7 +60,8 @@ void page_verdict(struct tree *t, xmlNodePtr parent, const char *id, enum severi
 	xmlNodePtr h1;
 
 	page_severity(t, tree_add(t, parent, "p", "verdict-severity"), s);
-	h1 = tree_say(t, parent, "h1", "verdict", text);
+	h1 = tree_say(t, parent, "h1", strlen(text) > LONG_VERDICT ? "verdict long" : "verdict",
+		      text);
 	tree_attr(t, h1, "id", id);
 }
 

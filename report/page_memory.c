@@ -256,14 +256,30 @@ static void draw_inner(struct tree *t, xmlNodePtr parent, const struct inner *in
 		label(t, g, "size", r.x + 7, r.y + 32, r.w - 12, size);
 }
 
+/* Where the second line of a label starts that is too long for one; NULL: it is not, or nowhere. */
+static const char *break_label(const char *text, double width)
+{
+	size_t fits = width > 0 ? (size_t)(width / 8.2) : 0;
+	const char *at = NULL;
+
+	if (strlen(text) <= fits)
+		return NULL;
+	for (size_t i = 1; i < strlen(text) && i <= fits; i++)
+		if (text[i] == ' ')
+			at = text + i + 1;
+	return at;
+}
+
 static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, struct rect r,
 		       double total)
 {
 	xmlNodePtr a = tree_add(t, svg, "a", NULL), g;
 	double values[CHILDREN + 1], rest = b->bytes;
 	struct rect rects[CHILDREN + 1];
-	char class_name[48], text[128], size[FIGURE], share[FIGURE];
+	char class_name[48], text[128], first[128], size[FIGURE], share[FIGURE];
 	size_t n = b->inner_count, at;
+	const char *second;
+	double more = 0; /* height of a second line of the label */
 
 	snprintf(class_name, sizeof(class_name), "block g-%s", b->group);
 	tree_attr(t, a, "href", b->link);
@@ -278,9 +294,16 @@ static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, st
 		return;
 	snprintf(text, sizeof(text), "%s  %s", b->label, size);
 	if ((double)strlen(text) * 8.2 > r.w - 14) {
-		label(t, g, "head", r.x + 7, r.y + 16, r.w - 12, b->label);
-		if (r.h >= 38 && (!n || r.h >= 90))
-			label(t, g, "size", r.x + 7, r.y + 32, r.w - 12, size);
+		second = r.h >= 54 && (!n || r.h >= 90) ? break_label(b->label, r.w - 12) : NULL;
+		snprintf(first, sizeof(first), "%.*s",
+			 second ? (int)(second - b->label - 1) : (int)strlen(b->label), b->label);
+		label(t, g, "head", r.x + 7, r.y + 16, r.w - 12, first);
+		if (second) {
+			label(t, g, "head", r.x + 7, r.y + 32, r.w - 12, second);
+			more = 16;
+		}
+		if (r.h >= 38 + more && (!n || r.h >= 90))
+			label(t, g, "size", r.x + 7, r.y + 32 + more, r.w - 12, size);
 	} else {
 		label(t, g, "head", r.x + 7, r.y + 16, r.w - 12, text);
 	}
@@ -294,7 +317,7 @@ static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, st
 	for (at = n; at && values[at - 1] < rest; at--)
 		values[at] = values[at - 1];
 	values[at] = fmax(rest, 0);
-	double used = (double)strlen(text) * 8.2 > r.w - 14 ? HEAD + 16 : HEAD;
+	double used = (double)strlen(text) * 8.2 > r.w - 14 ? HEAD + 16 + more : HEAD;
 
 	treemap(values, n + (rest > 0), (struct rect){r.x + 2, r.y + used, r.w - 4, r.h - used - 2},
 		rects);

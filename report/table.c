@@ -9,6 +9,8 @@
 #include "figures.h"
 #include "visible.h"
 
+#define WIDE_TEXT 40  /* characters that want a wider column; table.js has both */
+#define LONG_SUB 160  /* characters of a second line of which two lines are shown */
 #define FILTER_FROM 8 /* rows that the eye does not filter by itself */
 
 static const char *const kind_names[] = {
@@ -62,6 +64,15 @@ static const char *state_class(const char *s)
 	return "other";
 }
 
+static size_t characters(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s; s++)
+		n += ((unsigned char)*s & 0xc0) != 0x80;
+	return n;
+}
+
 static void text_cell(struct out *o, enum cell_kind kind, const struct cell *c)
 {
 	char *quoted;
@@ -76,7 +87,7 @@ static void text_cell(struct out *o, enum cell_kind kind, const struct cell *c)
 		out_str(o, "</span>");
 		return;
 	}
-	out_str(o, "<bdi class=\"p\"");
+	out_str(o, characters(c->text) > WIDE_TEXT ? "<bdi class=\"p wide\"" : "<bdi class=\"p\"");
 	if (kind == CELL_PATH && visible_needs_quoting(c->text)) {
 		quoted = visible_shell_quote(c->text);
 		out_str(o, " data-copy=\"");
@@ -88,7 +99,9 @@ static void text_cell(struct out *o, enum cell_kind kind, const struct cell *c)
 	out_name(o, c->text);
 	out_str(o, "</bdi>");
 	if (c->sub) {
-		out_str(o, "<bdi class=\"sub\">");
+		/* what can be focused is shown whole where it is, without a script */
+		out_str(o, characters(c->sub) > LONG_SUB ? "<bdi class=\"sub long\" tabindex=\"0\">"
+							 : "<bdi class=\"sub\">");
 		out_name(o, c->sub);
 		out_str(o, "</bdi>");
 	}

@@ -3,8 +3,10 @@
 #include "tables.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Who pays for a file, in one line: the largest share by name, and how many others. */
 static void charged_to(const struct model_file *f, struct cell *c)
@@ -24,6 +26,18 @@ static void charged_to(const struct model_file *f, struct cell *c)
 	}
 	snprintf(c->scratch, sizeof(c->scratch), "and %zu more", f->cgroup_count - 1);
 	c->text = name;
+	c->sub = c->scratch;
+}
+
+/* The path inside the container; of System V segments, which all look alike, the name that ipcs
+ * and ipcrm know them by. */
+static void second_name(const struct model_file *f, struct cell *c)
+{
+	c->sub = f->container_path;
+	if (c->sub || !f->fact || f->fact->ino == FACT_NONE ||
+	    strncmp(f->path, "[SysV shm", strlen("[SysV shm")) != 0)
+		return;
+	snprintf(c->scratch, sizeof(c->scratch), "shmid %" PRIu64, f->fact->ino);
 	c->sub = c->scratch;
 }
 
@@ -56,7 +70,7 @@ static void file_cell(const struct table *t, size_t row, size_t column, struct c
 	switch (column) {
 	case 0:
 		c->text = f->path;
-		c->sub = f->container_path;
+		second_name(f, c);
 		break;
 	case 1:
 		c->text = state(f);
@@ -237,7 +251,7 @@ static void shm_cell(const struct table *t, size_t row, size_t column, struct ce
 	switch (column) {
 	case 0:
 		c->text = f->path;
-		c->sub = f->container_path;
+		second_name(f, c);
 		break;
 	case 1:
 		c->text = state(f);

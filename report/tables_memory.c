@@ -33,6 +33,10 @@ static void cgroup_cell(const struct table *t, size_t row, size_t column, struct
 	case 0:
 		c->text = g->name ? g->name : g->path;
 		c->sub = g->path && c->text && strcmp(g->path, c->text) != 0 ? g->path : NULL;
+		/* So that nobody wonders how a group can be larger than the root above it. */
+		if (f && f->version == 1 && g->path && !strcmp(g->path, "/"))
+			c->sub = "version 1 counts only heap and files at the root, no kernel "
+				 "memory";
 		return;
 	case 1:
 		c->text = g->dying ? "dying" : "online";

@@ -6,6 +6,8 @@
 "use strict";
 
 const SPARE_ROWS = 12;
+const WIDE_TEXT = 40;
+const LONG_SUB = 160;
 const STATES = new Set(["linked", "deleted", "unnamed", "unresolved", "online", "dying", "ok",
 	"partial", "timeout", "denied", "error", "unsupported", "skipped", "yes", "no", "info",
 	"warning", "critical"]);
@@ -297,13 +299,18 @@ class Ranking {
 			span.textContent = visible(text).map(piece => piece[0]).join("");
 			cell.append(span);
 		} else {
-			const p = addName(cell, "p", text);
+			const p = addName(cell, [...text].length > WIDE_TEXT ? "p wide" : "p", text);
 			const word = kind === "path" ? shellWord(text) : text;
 
 			if (word !== text)
 				p.dataset.copy = word;
-			if (sub !== null && sub !== undefined)
-				addName(cell, "sub", sub);
+			if (sub !== null && sub !== undefined) {
+				const long = [...sub].length > LONG_SUB;
+				const bdi = addName(cell, long ? "sub long" : "sub", sub);
+
+				if (long)
+					bdi.tabIndex = 0;
+			}
 			if (kind === "path")
 				addCopyButton(cell);
 		}

@@ -86,7 +86,8 @@ static inline void sample_empty(struct sample *s)
 	s->model.residual_bytes = s->model.residual_low = s->model.residual_high = NAN;
 	s->findings.verdict.severity = SEVERITY_INFO;
 	s->findings.verdict.text = "Nothing can be said: nothing was captured.";
-	s->report = (struct report){&s->facts, &s->model, &s->findings};
+	s->report =
+		(struct report){.facts = &s->facts, .model = &s->model, .findings = &s->findings};
 }
 
 static inline void sample_destroy(struct sample *s)

@@ -203,9 +203,46 @@ static void forty_lines_hold_whatever_was_found(void **state)
 		hosts[i] = s.report;
 	text = text_of(hosts, 100);
 	assert_true(lines(text) <= 40);
-	assert_non_null(strstr(text, "100 of 100 machines need attention"));
+	assert_non_null(strstr(text, "100 of 100 captures of 1 machine need attention"));
 	free(text);
 	sample_destroy(&s);
+}
+
+/* Two captures of one machine stay together, by time, and one that was refused is no machine. */
+static void a_fleet_is_grouped_by_machine(void **state)
+{
+	struct sample a, b, c, d;
+	struct report hosts[4];
+	const char *first, *second, *other;
+	char *text;
+
+	sample_rich(&a, "web-07", 5);
+	sample_healthy(&b, "web-08");
+	sample_healthy(&c, "web-07");
+	sample_empty(&d);
+	a.facts.archive.rows[0].captured_at = 2000;
+	c.facts.archive.rows[0].captured_at = 1000;
+	hosts[0] = b.report;
+	hosts[1] = a.report;
+	hosts[2] = c.report;
+	hosts[3] = d.report;
+	hosts[0].file = "eight.tar.zst";
+	hosts[1].file = "late.tar.zst";
+	hosts[2].file = "early.tar.zst";
+	hosts[3].file = "other.tar.zst";
+	hosts[3].refused = true;
+	text = text_of(hosts, 4);
+	assert_non_null(strstr(text, "1 of 3 captures of 2 machines needs attention"));
+	assert_non_null(strstr(text, "4 archives: 3 read, 1 refused (other.tar.zst)."));
+	first = strstr(text, "early.tar.zst");
+	second = strstr(text, "late.tar.zst");
+	other = strstr(text, "eight.tar.zst");
+	assert_true(first && second && other && first < second && second < other);
+	free(text);
+	sample_destroy(&a);
+	sample_destroy(&b);
+	sample_destroy(&c);
+	sample_destroy(&d);
 }
 
 static void nothing_captured_is_said(void **state)
@@ -232,6 +269,7 @@ int main(void)
 		cmocka_unit_test(areas_are_true),
 		cmocka_unit_test(the_ticket_text_says_it_all),
 		cmocka_unit_test(forty_lines_hold_whatever_was_found),
+		cmocka_unit_test(a_fleet_is_grouped_by_machine),
 		cmocka_unit_test(nothing_captured_is_said),
 	};
 
