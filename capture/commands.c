@@ -48,7 +48,7 @@ int window_check(const struct capture_options *o, const struct sysroot *root)
 			memory = &ladder;
 			plan_add_ladder(p, memory);
 		}
-		if (r->probe.status != COLLECTOR_OK)
+		if (!plan_runs(r))
 			code = 3;
 	}
 	return plan_print_check(p, o, memory, stdout) ? 4 : code;

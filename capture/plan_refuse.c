@@ -58,8 +58,11 @@ static int refuse_cgroup(const char *arg, const struct sysroot *root, struct err
 static int refuse_source(const struct plan *p, const struct capture_options *o,
 			 const struct sysroot *root, struct err *e)
 {
-	if (o->memory_source == MEMORY_AUTO ||
-	    (root->recorded && o->memory_source == MEMORY_PROCFS))
+	bool by_name = o->memory_source != MEMORY_AUTO;
+
+	if (!by_name && !o->btf_file && !o->record_kernel)
+		return 0;
+	if (root->recorded && o->memory_source == MEMORY_PROCFS)
 		return 0;
 	for (size_t i = 0; i < p->count; i++) {
 		const struct plan_row *r = &p->rows[i];
@@ -67,7 +70,10 @@ static int refuse_source(const struct plan *p, const struct capture_options *o,
 		if (!r->wanted || strcmp(r->collector->name, "page-cache") ||
 		    r->probe.status == COLLECTOR_TIMEOUT || plan_runs(r))
 			continue;
-		return err_set(e, r->probe.no ? r->probe.no : ENOTSUP, "--memory-source: %s",
+		return err_set(e, r->probe.no ? r->probe.no : ENOTSUP, "%s: %s",
+			       by_name	     ? "--memory-source"
+			       : o->btf_file ? "--btf"
+					     : "--record-kernel",
 			       r->probe.reason);
 	}
 	return 0;

@@ -223,8 +223,8 @@ install -m 755 "$CAPTURE" "$TMP/capture" && chmod 755 "$TMP" && mkdir -m 777 "$T
 setpriv --reuid=65534 --regid=65534 --clear-groups "$TMP/capture" -q -d 100ms --collect page-cache --memory-source bpf -o "$TMP/nobody" >"$TMP/nobody.path" 2>"$TMP/nobody.err"
 equal "without privilege, bpf by name: refused before starting" "5 " "$? $(ls "$TMP/nobody")"
 check "and what is missing is named ($(cat "$TMP/nobody.err"))" grep -q CAP_ "$TMP/nobody.err"
-scan nobtf --btf "$TMP/not/there"
-equal "--btf that is not there: partial, and named" "error $TMP/not/there: No such file or directory" "$(status_of nobtf)"
+err=$("$CAPTURE" --btf "$TMP/not/there" -o "$TMP/nobtf.tar.zst" 2>&1)
+equal "--btf that is not there: refused before starting, and named" "5 ossnap-capture: --btf: $TMP/not/there: No such file or directory" "$? $err"
 scan notbtf --btf /etc/passwd
 equal "--btf of something else: partial, in words" "error /etc/passwd: holds no type information (BTF), or damaged" "$(status_of notbtf)"
 

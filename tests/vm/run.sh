@@ -111,16 +111,15 @@ locked_kernel() {
 	check "$kernel locked: and which rung ($(grep -m1 'through' "$dir/check"))" grep -q 'through kpageflags' "$dir/check"
 	equal "$kernel locked: auto stands on kpageflags" kpageflags \
 		"$(member "$dir/auto.tar.zst" tables/page_cache_scan.tsv | awk -F'\t' '$1 == "source" { print $2 }')"
-	for source in auto kcore bpf; do
-		case $source in
-		auto) status=partial ;; # of a lower rung, because the higher ones were refused
-		*) status=denied ;;
-		esac
-		equal "$kernel locked $source: the archive is written, partial" 3 "$(cat "$dir/$source.exit")"
-		equal "$kernel locked $source: page-cache was $status, and nothing else failed" "page-cache $status" \
-			"$(member "$dir/$source.tar.zst" manifest.json | jq -r '.collectors[] | select(.status | IN("ok", "unsupported", "skipped") | not) | "\(.name) \(.status)"')"
-		reason=$(member "$dir/$source.tar.zst" manifest.json | jq -r '.collectors[] | select(.name == "page-cache").reason')
-		check "$kernel locked $source: the reason names the lockdown ($reason)" grep -q 'lockdown=confidentiality' <<<"$reason"
+	equal "$kernel locked auto: the archive is written, partial" 3 "$(cat "$dir/auto.exit")"
+	# Of a lower rung, because the higher ones were refused.
+	equal "$kernel locked auto: page-cache was partial, and nothing else failed" "page-cache partial" \
+		"$(member "$dir/auto.tar.zst" manifest.json | jq -r '.collectors[] | select(.status | IN("ok", "unsupported", "skipped") | not) | "\(.name) \(.status)"')"
+	reason=$(member "$dir/auto.tar.zst" manifest.json | jq -r '.collectors[] | select(.name == "page-cache").reason')
+	check "$kernel locked auto: the reason names the lockdown ($reason)" grep -q 'lockdown=confidentiality' <<<"$reason"
+	for source in kcore bpf; do
+		equal "$kernel locked $source by name: refused before starting" 5 "$(cat "$dir/$source.exit")"
+		check "$kernel locked $source: the reason names the lockdown ($(cat "$dir/$source.err"))" grep -q 'lockdown=confidentiality' "$dir/$source.err"
 	done
 	equal "$kernel locked: the head names it too" confidentiality \
 		"$(member "$dir/auto.tar.zst" capture.json | jq -r .privilege.lockdown)"
