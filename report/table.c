@@ -10,7 +10,7 @@
 #include "visible.h"
 
 #define WIDE_TEXT 40  /* characters that want a wider column; table.js has both */
-#define LONG_SUB 160  /* characters of a second line of which two lines are shown */
+#define LONG_SUB 100  /* characters of a second line of which two lines are shown */
 #define FILTER_FROM 8 /* rows that the eye does not filter by itself */
 
 static const char *const kind_names[] = {

@@ -7,7 +7,7 @@
 
 const SPARE_ROWS = 12;
 const WIDE_TEXT = 40;
-const LONG_SUB = 160;
+const LONG_SUB = 100;
 const STATES = new Set(["linked", "deleted", "unnamed", "unresolved", "online", "dying", "ok",
 	"partial", "timeout", "denied", "error", "unsupported", "skipped", "yes", "no", "info",
 	"warning", "critical"]);
