@@ -2,7 +2,7 @@
 /*
  * The page cache where kernel memory cannot be read.  From kpageflags: how much of it there is, in
  * what state and for which cgroup.  From procfs: how much of it belongs to the files that can be
- * found otherwise.  See kmem/frames.h and kmem/openfiles.h for what neither of them sees.
+ * found otherwise.  See kmem/frames.h and open_files.h for what neither of them sees.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +16,7 @@
 #include "../base/cleanup.h"
 #include "../base/clock.h"
 #include "../kmem/frames.h"
-#include "../kmem/openfiles.h"
+#include "open_files.h"
 #include "hierarchy.h"
 #include "page_cache_tables.h"
 
@@ -183,6 +183,7 @@ static int walk_files(struct collect *c, struct cache_tables *t, struct open_fil
 		r = open_files_walk(c->root, &config, q, e);
 	closed = cache_tables_close(t, r < 0);
 	emit_loss(c->out, "process whose open files may not be seen", q->refused);
+	emit_loss(c->out, "process whose mappings are locked", q->stuck);
 	emit_loss(c->out, "file that may not be asked what is cached of it", q->files_refused);
 	emit_loss(c->out, "file without room", q->files_no_room);
 	emit_note(c->out,
@@ -193,6 +194,11 @@ static int walk_files(struct collect *c, struct cache_tables *t, struct open_fil
 	if (q->no_time)
 		emit_status(c->out, COLLECTOR_PARTIAL, 0,
 			    "no time to look at the open files of all processes");
+	else if (q->stuck)
+		emit_status(c->out, COLLECTOR_PARTIAL, ETIMEDOUT,
+			    "/proc/PID/maps: no answer from %" PRIu64
+			    " processes (their memory map is locked)",
+			    q->stuck);
 	return r < 0 ? r : closed;
 }
 

@@ -188,8 +188,14 @@ for name in kpageflags procfs; do
 done
 
 # ------------------------------------------------------------------ recorded and replayed
-scan live --record-kernel "$TMP/kernel"
-equal "a recording is made" 0 $?
+# What went away while it was looked at may be whole in the recording: one of a quiet moment.
+for try in 1 2 3; do
+	rm -rf "$TMP/kernel" "$TMP/kernel.btf" "$TMP/kernel.root"
+	scan live --record-kernel "$TMP/kernel"
+	status=$?
+	[ "$(value live discarded)" != 0 ] || break
+done
+equal "a recording is made (try $try)" 0 "$status"
 check "FILE, FILE.btf and FILE.root" test -s "$TMP/kernel" -a -s "$TMP/kernel.btf" -a -d "$TMP/kernel.root/proc"
 check "nobody else may read it" test "$(stat -c %a "$TMP/kernel") $(stat -c %a "$TMP/kernel.root")" = "600 700"
 scan replay --memory-source "core:$TMP/kernel" --root "$TMP/kernel.root" --btf "$TMP/kernel.btf"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "mounttable.h"
+#include "mount_table.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "openfiles.h"
+#include "open_files.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,13 +16,17 @@
 
 #include "../base/cleanup.h"
 #include "../base/clock.h"
-#include "mounttable.h"
-#include "names.h"
+#include "mount_table.h"
+#include "../kmem/names.h"
 #include "residency.h"
+#include "watch.h"
 
 #define SEEN_SIZE (1u << 18)
 #define SEEN_MAX (SEEN_SIZE / 4 * 3)
 #define MAX_DEPTH 64
+#define MAPPINGS_CAP (256u << 10) /* of one process: lines of files that are new */
+#define PATIENCE_NS (500 * NSEC_PER_MSEC)
+#define MAX_STUCK 8
 
 struct identity {
 	uint64_t dev, ino, other; /* other: 0, or what tells copies on several overlays */
@@ -37,6 +41,8 @@ struct walker {
 	struct identity *seen; /* SEEN_SIZE, open addressing; ino 0: empty */
 	size_t seen_count;
 	uint32_t next_file;
+	int *pids; /* of which the mappings are to be looked at */
+	size_t pid_count, pid_cap;
 	char link[PATH_ROOM], path[PATH_ROOM];
 };
 
@@ -293,23 +299,25 @@ static int descriptors(struct walker *w, const char *pid)
 }
 
 struct mapping {
-	char range[48]; /* START-END */
+	const char *range; /* START-END */
 	uint32_t dev_major, dev_minor;
 	uint64_t ino;
-	char *path;
+	const char *path;
 };
 
-/* "START-END PERMS OFFSET MAJ:MIN INODE PATH" */
+/* "START-END PERMS OFFSET MAJ:MIN INODE PATH".  ret points into line, which is cut up. */
 static bool parse_mapping(char *line, struct mapping *ret)
 {
-	int at = 0;
 	unsigned long long ino;
+	int at = 0, range = 0;
 
 	line[strcspn(line, "\n")] = '\0';
-	if (sscanf(line, "%47s %*s %*s %x:%x %llu %n", ret->range, &ret->dev_major, &ret->dev_minor,
-		   &ino, &at) != 4 ||
-	    !at)
+	if (sscanf(line, "%*[0-9a-f-]%n %*s %*s %x:%x %llu %n", &range, &ret->dev_major,
+		   &ret->dev_minor, &ino, &at) != 3 ||
+	    !at || line[range] != ' ')
 		return false;
+	line[range] = '\0';
+	ret->range = line;
 	ret->ino = ino;
 	ret->path = line + at;
 	return ino && *ret->path == '/';
@@ -339,34 +347,6 @@ static int open_mapping(struct walker *w, const char *pid, const struct mapping 
 		return 0;
 	}
 	return look(w, fd, m);
-}
-
-static int mappings(struct walker *w, const char *pid)
-{
-	_cleanup_file_ FILE *file = NULL;
-	_cleanup_free_ char *line = NULL;
-	uint64_t last = 0;
-	struct mapping g;
-	size_t cap = 0;
-	char path[544];
-	int fd, r = 0;
-
-	snprintf(path, sizeof(path), "%s/maps", pid);
-	fd = openat(w->root->proc_fd, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	file = fdopen(fd, "r");
-	if (!file) {
-		close(fd);
-		return -ENOMEM;
-	}
-	while (r == 0 && !out_of_time(w) && getline(&line, &cap, file) > 0) {
-		if (!parse_mapping(line, &g) || g.ino == last)
-			continue;
-		last = g.ino;
-		r = open_mapping(w, pid, &g);
-	}
-	return r;
 }
 
 /* ------------------------------------------------------------------ tmpfs */
@@ -438,7 +418,126 @@ static int walk_tmpfs(struct walker *w, const char *pid, size_t first)
 	return r;
 }
 
+/* ------------------------------------------------------------------ mappings */
+
+/* Newer kernels list mappings without the lock that opening one still waits for. */
+static void try_lock(struct walker *w, int pid, const char *range)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/map_files/%.40s", pid, range);
+	fd = openat(w->root->proc_fd, path, O_PATH | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+}
+
+/*
+ * In the helper, which may never come back from this read: the lines of files that were not seen
+ * yet.  Its marks of what was seen are its own copy.
+ */
+static ssize_t read_mappings(void *ctx, size_t index, char *buf, size_t cap, uint32_t *ret_mark)
+{
+	struct walker *w = ctx;
+	_cleanup_file_ FILE *file = NULL;
+	_cleanup_free_ char *line = NULL;
+	size_t room = 0, len = 0;
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%d/maps", w->pids[index]);
+	fd = openat(w->root->proc_fd, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return -ENOMEM;
+	}
+	errno = 0;
+	while ((n = getline(&line, &room, file)) > 0) {
+		char *copy = buf + len;
+		struct identity i;
+		struct mapping g;
+
+		if ((size_t)n + 1 > cap - len) {
+			*ret_mark = 1;
+			break;
+		}
+		memcpy(copy, line, (size_t)n + 1);
+		if (!parse_mapping(line, &g))
+			continue;
+		i = (struct identity){device(g.dev_major, g.dev_minor), g.ino, 0};
+		if (!see(w, &i))
+			continue;
+		if (!len)
+			try_lock(w, w->pids[index], g.range);
+		len += (size_t)n + 1;
+	}
+	return len ? (ssize_t)len : -errno;
+}
+
+/* In the walker itself. */
+static int open_mappings(void *ctx, size_t index, const char *data, size_t len, int no,
+			 uint32_t mark)
+{
+	struct walker *w = ctx;
+	char pid[16], line[PATH_ROOM];
+	int r = 0;
+
+	if (out_of_time(w))
+		return -ETIME;
+	w->q->stuck += no == ETIMEDOUT || no == ECHILD;
+	w->q->files_no_room += mark;
+	snprintf(pid, sizeof(pid), "%d", w->pids[index]);
+	for (size_t at = 0, n; r == 0 && at < len; at += n + 1) {
+		struct mapping g;
+
+		n = strnlen(data + at, len - at);
+		if (n >= sizeof(line))
+			continue;
+		memcpy(line, data + at, n);
+		line[n] = '\0';
+		if (parse_mapping(line, &g))
+			r = open_mapping(w, pid, &g);
+	}
+	return r;
+}
+
+static int mappings(struct walker *w)
+{
+	const struct watch watch = {.read = read_mappings,
+				    .sink = open_mappings,
+				    .ctx = w,
+				    .count = w->pid_count,
+				    .cap = MAPPINGS_CAP,
+				    .patience_ns = PATIENCE_NS,
+				    .max_stuck = MAX_STUCK,
+				    .keep = &w->root->proc_fd,
+				    .keep_count = 1};
+	struct watch_outcome outcome = {0};
+	int r = watch_each(&watch, &outcome);
+
+	return r == -ETIME ? 0 : r;
+}
+
 /* ------------------------------------------------------------------ all processes */
+
+static int add_process(struct walker *w, int pid)
+{
+	if (w->pid_count == w->pid_cap) {
+		size_t cap = w->pid_cap ? w->pid_cap * 2 : 1024;
+		int *pids = realloc(w->pids, cap * sizeof(*pids));
+
+		if (!pids)
+			return -ENOMEM;
+		w->pids = pids;
+		w->pid_cap = cap;
+	}
+	w->pids[w->pid_count++] = pid;
+	return 0;
+}
 
 static int process(struct walker *w, const char *pid)
 {
@@ -449,8 +548,6 @@ static int process(struct walker *w, const char *pid)
 		return r;
 	r = r > 0 ? walk_tmpfs(w, pid, first) : 0;
 	if (r == 0)
-		r = mappings(w, pid);
-	if (r == 0)
 		r = descriptors(w, pid);
 	if (r == -EACCES || r == -EPERM) {
 		w->q->refused++;
@@ -459,23 +556,27 @@ static int process(struct walker *w, const char *pid)
 	if (r == -ENOENT || r == -ESRCH)
 		return 0; /* gone */
 	w->q->processes++;
-	return r;
+	return r < 0 ? r : add_process(w, (int)strtol(pid, NULL, 10));
 }
 
 static int processes(struct walker *w, struct err *e)
 {
-	int fd = openat(w->root->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+	int fd = openat(w->root->proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
+	size_t first = 0;
 
 	if (!d)
 		return err_errno(e, errno, "/proc");
 	/* First ours: its mounts are those that paths are told by. */
-	r = process(w, "self");
+	r = mount_table_add(&w->mounts, w->root, "self", &first);
+	r = r > 0 ? walk_tmpfs(w, "self", first) : 0;
 	while (r == 0 && !out_of_time(w) && (entry = readdir(d))) {
 		if (entry->d_name[0] >= '1' && entry->d_name[0] <= '9')
 			r = process(w, entry->d_name);
 	}
+	if (r == 0)
+		r = mappings(w);
 	return r < 0 ? err_errno(e, r, "open files") : 0;
 }
 
@@ -500,6 +601,7 @@ int open_files_walk(const struct sysroot *root, const struct open_files_config *
 		err_errno(e, ENOMEM, "open files");
 	}
 	free(w->seen);
+	free(w->pids);
 	free(w);
 	return r;
 }

@@ -5,8 +5,9 @@
  *
  * Only local file systems are touched, and of them only regular files: a network file system or a
  * FUSE daemon may never answer, and opening a FIFO or a device does something.  Nothing is read, so
- * nothing comes into the cache by being looked at.  May still hang, on a process whose mappings are
- * locked for ever: only for a child that can be abandoned.
+ * nothing comes into the cache by being looked at.  A process whose mappings are locked is passed
+ * over; what else may hang (a daemon that watches files being opened) is for a child that can be
+ * abandoned.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 
 #include "../base/err.h"
 #include "../base/sysroot.h"
-#include "scan.h"
+#include "../kmem/scan.h"
 
 struct open_files_config {
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC; 0: none */
@@ -27,6 +28,7 @@ struct open_files_config {
 
 struct open_files_result {
 	uint64_t processes;	/* looked at */
+	uint64_t stuck;		/* of these, so many did not let their mappings be read */
 	uint64_t refused;	/* processes whose files may not be seen */
 	uint64_t files, pages;	/* told */
 	uint64_t files_refused; /* may not be opened, or not be asked */
