@@ -109,7 +109,9 @@ while IFS=$'\t' read -r name state path dev ino _ pages; do
 	@*) key=${path#@}; path=$(inside "$disk")/$(escaped "${odd[$key]}") ;;
 	esac
 	if [ "$state" = any ] || [ "$state" = unnamed ] || [ "$state" = deleted ]; then
-		found=$(awk -F'\t' -v d="$dev" -v i="$ino" '$1 == d && $2 == i { print $3, $4 }' "$TMP/files")
+		# A SysV segment's inode number is its shmid, and may be a memfd's on the same device.
+		found=$(awk -F'\t' -v d="$dev" -v i="$ino" -v label="$([ "$state" != unnamed ] || echo "$path")" \
+			'$1 == d && $2 == i && index($5, label) { print $3, $4 }' "$TMP/files")
 		equal "$name: its pages and state" "$pages $state" "$found"
 	else
 		found=$(awk -F'\t' -v d="$dev" -v i="$ino" '$1 == d && $2 == i { print $3, $4, $5 }' "$TMP/files")
