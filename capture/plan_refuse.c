@@ -67,7 +67,7 @@ static int refuse_source(const struct plan *p, const struct capture_options *o,
 	for (size_t i = 0; i < p->count; i++) {
 		const struct plan_row *r = &p->rows[i];
 
-		if (!r->wanted || strcmp(r->collector->name, "page-cache") ||
+		if (!r->wanted || strcmp(r->collector->name, "page-cache") != 0 ||
 		    r->probe.status == COLLECTOR_TIMEOUT || plan_runs(r))
 			continue;
 		return err_set(e, r->probe.no ? r->probe.no : ENOTSUP, "%s: %s",

@@ -308,19 +308,27 @@ struct mapping {
 /* "START-END PERMS OFFSET MAJ:MIN INODE PATH".  ret points into line, which is cut up. */
 static bool parse_mapping(char *line, struct mapping *ret)
 {
-	unsigned long long ino;
-	int at = 0, range = 0;
+	char *p = line, *end;
 
 	line[strcspn(line, "\n")] = '\0';
-	if (sscanf(line, "%*[0-9a-f-]%n %*s %*s %x:%x %llu %n", &range, &ret->dev_major,
-		   &ret->dev_minor, &ino, &at) != 3 ||
-	    !at || line[range] != ' ')
+	ret->range = strsep(&p, " ");
+	for (int i = 0; i < 2 && p; i++) /* permissions, offset */
+		strsep(&p, " ");
+	if (!p)
 		return false;
-	line[range] = '\0';
-	ret->range = line;
-	ret->ino = ino;
-	ret->path = line + at;
-	return ino && *ret->path == '/';
+	ret->dev_major = (unsigned)strtoul(p, &end, 16);
+	if (end == p || *end != ':')
+		return false;
+	p = end + 1;
+	ret->dev_minor = (unsigned)strtoul(p, &end, 16);
+	if (end == p || *end != ' ')
+		return false;
+	p = end + 1;
+	ret->ino = strtoull(p, &end, 10);
+	if (end == p)
+		return false;
+	ret->path = end + strspn(end, " ");
+	return ret->ino && *ret->path == '/';
 }
 
 static int open_mapping(struct walker *w, const char *pid, const struct mapping *g)

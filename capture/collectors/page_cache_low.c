@@ -176,6 +176,7 @@ static int walk_files(struct collect *c, struct cache_tables *t, struct open_fil
 		.stop = stopping, .stop_ctx = c, .file = cache_file, .ctx = t};
 	int r = cache_table(t, SCAN_FILES), closed;
 
+	*q = (struct open_files_result){0};
 	if (c->deadline_ns > now)
 		config.deadline_ns = now + (c->deadline_ns - now) / 4 * 3;
 	t->no_generation = true;

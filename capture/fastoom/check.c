@@ -122,8 +122,8 @@ int check_run(struct guard *g)
 		char name[140];
 
 		snprintf(name, sizeof(name), "pod:%s", g->pods.found[i].name);
-		if (scope_cgroup(&w->scope, g->pods.found[i].policy, SCOPE_POD, &g->hierarchy,
-				 g->pods.found[i].path, name, NULL) == 0) {
+		if (scope_add_cgroup(&w->scope, g->pods.found[i].policy, SCOPE_POD, &g->hierarchy,
+				     g->pods.found[i].path, name, NULL) == 0) {
 			show_scope(g, w);
 			scope_close(&w->scope);
 		}

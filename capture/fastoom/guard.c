@@ -60,7 +60,7 @@ static int watch_cgroup(struct guard *g, unsigned policy, enum scope_kind kind, 
 	if (!w)
 		return -EEXIST;
 	take_slot(w);
-	r = scope_cgroup(&w->scope, policy, kind, &g->hierarchy, path, name, e);
+	r = scope_add_cgroup(&w->scope, policy, kind, &g->hierarchy, path, name, e);
 	if (r < 0) {
 		w->used = false;
 		return r;

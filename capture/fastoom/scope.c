@@ -125,8 +125,8 @@ static int open_levels(struct scope *s, const struct hierarchy *h, struct err *e
 	}
 }
 
-int scope_cgroup(struct scope *s, unsigned policy, enum scope_kind kind, const struct hierarchy *h,
-		 const char *path, const char *name, struct err *e)
+int scope_add_cgroup(struct scope *s, unsigned policy, enum scope_kind kind,
+		     const struct hierarchy *h, const char *path, const char *name, struct err *e)
 {
 	int r;
 

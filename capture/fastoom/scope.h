@@ -53,8 +53,8 @@ struct scope {
 
 void scope_node(struct scope *s, unsigned policy);
 /* path: in the hierarchy, with a leading slash. */
-int scope_cgroup(struct scope *s, unsigned policy, enum scope_kind kind, const struct hierarchy *h,
-		 const char *path, const char *name, struct err *e);
+int scope_add_cgroup(struct scope *s, unsigned policy, enum scope_kind kind,
+		     const struct hierarchy *h, const char *path, const char *name, struct err *e);
 /* "cgroup:PATH": PATH absolute (with or without the mount point in front) or relative. */
 void scope_path(const struct hierarchy *h, const char *where, char out[256]);
 void scope_close(struct scope *s);

@@ -4,7 +4,8 @@
  *
  *   kcore, bpf   the kernel's own structures: every page, its file, its cgroup (kmem.h, scan.h)
  *   kpageflags   every page, its kind and its cgroup, but not its file (frames.h)
- *   procfs       no pages; how much is cached of what some process has open (collectors/open_files.h)
+ *   procfs       no pages; how much is cached of what some process has open
+ * (collectors/open_files.h)
  */
 #pragma once
 

@@ -148,7 +148,7 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 	}
 	if (r >= 0 && sink->pair && s->pairs.slots)
 		r = sink->table(sink->ctx, SCAN_PAIRS);
-	for (uint32_t i = 0; r >= 0 && sink->pair && i < s->pairs.size; i++) {
+	for (uint32_t i = 0; r >= 0 && sink->pair && s->pairs.slots && i < s->pairs.size; i++) {
 		if (s->pairs.slots[i].a)
 			r = emit_pair(s, &s->pairs.slots[i], sink);
 	}

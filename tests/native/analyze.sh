@@ -96,14 +96,19 @@ equal "and the advice is to capture again" 1 \
 
 # one byte flipped at each of a hundred places: an answer every time, never a success
 wrong=
+"$ANALYZE" -q -o whole.html --json whole.json a.tar.zst 2>/dev/null
 for ((i = 1; i <= 100; i++)); do
 	at=$((i * (size - 1) / 100))
 	cp a.tar.zst flip.tar.zst
 	byte=$(od -An -tu1 -j $at -N1 a.tar.zst)
 	# shellcheck disable=SC2059
 	printf "\\x$(printf %02x $((byte ^ 16)))" | dd of=flip.tar.zst bs=1 seek=$at conv=notrunc status=none
-	timeout 20 "$ANALYZE" -q -o flip.html flip.tar.zst >/dev/null 2>err
+	timeout 20 "$ANALYZE" -q -o flip.html --json flip.json flip.tar.zst >/dev/null 2>err
 	r=$?
+	# zstd's frame header has bits that mean nothing: then the content is the same to the byte.
+	if [ $r = 0 ] && cmp -s <(jq 'del(.archives[].sha256)' flip.json) <(jq 'del(.archives[].sha256)' whole.json); then
+		continue
+	fi
 	case $r in 3 | 4) ;; *) wrong="$wrong byte $at: exit $r;" ;; esac
 done
 equal "a flipped bit is never overlooked, and never fatal" "" "$wrong"

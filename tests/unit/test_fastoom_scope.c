@@ -121,7 +121,8 @@ static void limits(bool two)
 	group(path, two, none, 100 * MIB, 0, 0);
 
 	/* no limit of its own: the ancestor's, and what the siblings use of it */
-	assert_int_equal(scope_cgroup(&scope, 0, SCOPE_CGROUP, &h, "/top/mid/leaf", "x", &e), 0);
+	assert_int_equal(scope_add_cgroup(&scope, 0, SCOPE_CGROUP, &h, "/top/mid/leaf", "x", &e),
+			 0);
 	read_scope();
 	assert_int_equal(scope.total, 256 * MIB);
 	/* inactive in full, active by half */
@@ -140,7 +141,7 @@ static void limits(bool two)
 	assert_true(isinf(f.tte_s));
 	scope_close(&scope);
 
-	assert_true(scope_cgroup(&scope, 0, SCOPE_CGROUP, &h, "/none", "x", &e) < 0);
+	assert_true(scope_add_cgroup(&scope, 0, SCOPE_CGROUP, &h, "/none", "x", &e) < 0);
 	assert_non_null(strstr(e.text, "/none"));
 	hierarchy_close(&h);
 	machine_close(&machine);
