@@ -295,6 +295,9 @@ int cache_from_procfs(struct collect *c, const char *reason, struct err *e)
 	r = walk_files(c, &t, &q, e);
 	if (r < 0)
 		return r;
+	/* Nobody's files were looked at: that is not measured, which is another thing than zero. */
+	if (!q.processes)
+		return err_set(e, ENOENT, "/proc: no process can be seen, so no open file either");
 	cache_moment_end(&m, c);
 	result.strata_total = result.strata_done = result.pages_read = q.pages;
 	r = cache_table(&t, SCAN_CGROUPS);

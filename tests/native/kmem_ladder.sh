@@ -213,3 +213,9 @@ scan again --record-kernel "$TMP/kernel"
 check "an existing file is not written over ($(status_of again))" grep -q "$TMP/kernel.*File exists" <(status_of again)
 "$CAPTURE" --record-kernel "$TMP/x" --memory-source kpageflags 2>"$TMP/usage"
 equal "there is nothing to record without kernel memory: usage" 2 $?
+
+# ------------------------------------------------------------------ nothing at all
+# shellcheck disable=SC2016
+unshare -m sh -c 'umount -l /proc && exec "$0" -q -d 100ms --collect page-cache,host -o "$1"' "$CAPTURE" "$TMP/noproc.tar.zst" >/dev/null 2>"$TMP/noproc.err"
+check "without /proc there is an archive" tar --zstd -tf "$TMP/noproc.tar.zst"
+equal "and no scan in it: not measured is not zero" "" "$(member "$TMP/noproc.tar.zst" tables/page_cache_scan.tsv)"
