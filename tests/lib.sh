@@ -48,6 +48,9 @@ need_root() {
 	exit 0
 }
 
+# sanitized PROGRAM: whether it was built with the address sanitizer.
+sanitized() { grep -q __asan_init "$1"; }
+
 # member ARCHIVE NAME: a member's bytes; parts of a split member joined, repeated headers dropped.
 member() {
 	local top

@@ -156,7 +156,7 @@ expect "a browser's name" $whole "x (1).html" "$ANALYZE" 'x (1).tar.zst'
 equal "the analyzer needs no BPF, no ELF and no network library" "" \
 	"$(readelf -d "$ANALYZE" | grep -oE 'lib(bpf|elf|curl|ssl|nss)[^]]*' | tr '\n' ' ')"
 
-if grep -q __asan_init "$ANALYZE"; then
+if sanitized "$ANALYZE"; then
 	skip "below 64 MiB and 1 s" "a sanitizer build"
 elif [ -x "$NATIVE/native-maxrss" ]; then
 	start=$(date +%s%N)

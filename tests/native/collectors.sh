@@ -164,7 +164,12 @@ else
 fi
 mkdir "$TMP/noproc"
 unshare -m sh -c 'umount -l /proc && exec "$@"' sh "$CAPTURE" -q -d 100ms -o "$TMP/noproc" >"$TMP/noproc/path" 2>"$TMP/noproc/log"
-equal "without /proc: partial" 3 $?
+rc=$?
+if sanitized "$CAPTURE"; then
+	skip "without /proc: partial" "the leak sanitizer ends with 1 where it has no /proc"
+else
+	equal "without /proc: partial" 3 $rc
+fi
 member "$(cat "$TMP/noproc/path")" manifest.json >"$TMP/noproc/manifest.json"
 equal "without /proc: the reason is that" "error /proc: no proc file system is mounted" \
 	"$(status processes "$TMP/noproc") $(reason processes "$TMP/noproc")"

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static char *all; /* standard input: for as long as the program runs */
+
 static char *read_all(size_t *ret_len)
 {
 	size_t cap = 1 << 20, len = 0;
@@ -53,10 +55,13 @@ int main(int argc, char **argv)
 {
 	const char *found = NULL;
 	size_t size, found_len = 0;
-	char *all = read_all(&size), *p = all, *end = all + size;
+	char *p, *end;
 
+	all = read_all(&size);
 	if (argc < 2 || !all)
 		return 2;
+	p = all;
+	end = all + size;
 	while (p < end) {
 		size_t name_len, data_len;
 		char name[8192], *number = p + 1;
