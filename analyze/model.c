@@ -8,24 +8,6 @@
 /* Above this a model is not one of a machine but of an attack; 300,000 files take some 100 MiB. */
 #define MODEL_MEMORY (1024UL << 20)
 
-static uint64_t process_weight(const struct fact_process *p)
-{
-	return none_add(or_zero(p->heap_bytes), or_zero(p->swap_bytes));
-}
-
-static int by_heap(const void *a, const void *b)
-{
-	const struct fact_process *x = *(const struct fact_process *const *)a;
-	const struct fact_process *y = *(const struct fact_process *const *)b;
-	uint64_t u = process_weight(x), v = process_weight(y);
-
-	if (u != v)
-		return u > v ? -1 : 1;
-	if (x->pid != y->pid)
-		return x->pid < y->pid ? -1 : 1;
-	return (x > y) - (x < y);
-}
-
 static int by_bytes(const void *a, const void *b)
 {
 	const struct fact_slab *x = *(const struct fact_slab *const *)a;
@@ -42,16 +24,11 @@ static int rankings(struct model_build *b)
 	const struct facts *f = b->f;
 	struct model *m = b->m;
 
-	m->processes = arena_alloc(b->arena, (f->processes.count + 1) * sizeof(void *));
 	m->slabs = arena_alloc(b->arena, (f->slabs.count + 1) * sizeof(void *));
-	if (!m->processes || !m->slabs)
+	if (!m->slabs)
 		return -ENOMEM;
-	for (size_t i = 0; i < f->processes.count; i++)
-		m->processes[m->process_count++] = &f->processes.rows[i];
 	for (size_t i = 0; i < f->slabs.count; i++)
 		m->slabs[m->slab_count++] = &f->slabs.rows[i];
-	if (m->process_count)
-		qsort(m->processes, m->process_count, sizeof(void *), by_heap);
 	if (m->slab_count)
 		qsort(m->slabs, m->slab_count, sizeof(void *), by_bytes);
 	return 0;
@@ -70,8 +47,13 @@ static uint64_t page_size(const struct facts *f, const struct sample_design *d, 
 int model_create(struct model **ret, const struct facts *f)
 {
 	static int (*const steps[])(struct model_build *) = {
-		model_build_cgroups,	  model_build_page_cache, model_build_shared_memory,
-		model_build_file_systems, model_build_panorama,	  rankings,
+		model_build_cgroups,
+		model_build_page_cache,
+		model_build_shared_memory,
+		model_build_file_systems,
+		model_build_panorama,
+		model_build_processes,
+		rankings,
 		model_build_not_seen,
 	};
 	struct model *m = calloc(1, sizeof(*m));

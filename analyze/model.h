@@ -60,6 +60,15 @@ struct model_file_system { /* all files of it in the page cache */
 	struct estimate files, bytes;
 };
 
+struct model_program { /* processes of one name; sums of what was measured of them */
+	const char *comm;
+	const struct fact_process *largest;
+	const char *cgroup; /* they are all in it; NULL: in several */
+	uint64_t count, threads;
+	uint64_t heap_bytes, swap_bytes, file_bytes, shmem_bytes, hugetlb_bytes;
+	double heap_grown; /* of those that were there at both ends; NaN: of none */
+};
+
 struct memory_part {
 	const char *id, *label;
 	uint64_t bytes;
@@ -79,6 +88,9 @@ struct model {
 	size_t cgroup_count;
 	const struct fact_process **processes; /* by heap + swap, largest first */
 	size_t process_count;
+	const struct model_cgroup **process_cgroups; /* of each, or NULL: the root, or not known */
+	struct model_program *programs;		     /* by heap + swap, largest first */
+	size_t program_count;
 	struct model_directory *shm_directories; /* largest first */
 	size_t shm_directory_count;
 	struct model_file_system *file_systems; /* largest first; NULL: not scanned */

@@ -30,6 +30,7 @@ int model_build_page_cache(struct model_build *b);
 int model_build_shared_memory(struct model_build *b);
 int model_build_file_systems(struct model_build *b);
 int model_build_panorama(struct model_build *b);
+int model_build_processes(struct model_build *b);
 int model_build_not_seen(struct model_build *b);
 
 /* FACT_NONE stays FACT_NONE, and nothing wraps around. */

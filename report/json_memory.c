@@ -30,6 +30,47 @@ static void parts(struct json *j, const struct model *m)
 		json_ki64(j, "unaccounted_bytes", m->unaccounted);
 }
 
+static void json_group_of(struct json *j, const struct model *m, size_t row)
+{
+	const struct model_cgroup *g = m->process_cgroups ? m->process_cgroups[row] : NULL;
+
+	json_kstr(j, "namespace", g ? g->namespace : NULL);
+	json_kstr(j, "pod", g ? g->pod : NULL);
+	json_kstr(j, "container", g ? g->container : NULL);
+}
+
+static void programs(struct json *j, const struct model *m)
+{
+	if (!m->program_count) {
+		json_knull(j, "programs");
+		return;
+	}
+	json_key(j, "programs");
+	json_array(j);
+	for (size_t i = 0; i < bounded(m->program_count); i++) {
+		const struct model_program *p = &m->programs[i];
+
+		json_object(j);
+		json_kstr(j, "comm", p->comm);
+		json_fact(j, "processes", p->count);
+		json_fact(j, "threads", p->threads);
+		json_kstr(j, "cgroup", p->cgroup);
+		json_fact(j, "largest_pid", p->largest->pid);
+		json_fact(j, "heap_bytes", p->heap_bytes);
+		if (isnan(p->heap_grown))
+			json_knull(j, "heap_grown_bytes");
+		else
+			json_ki64(j, "heap_grown_bytes",
+				  (int64_t)fmax(-9e18, fmin(p->heap_grown, 9e18)));
+		json_fact(j, "swap_bytes", p->swap_bytes);
+		json_fact(j, "file_bytes", p->file_bytes);
+		json_fact(j, "shmem_bytes", p->shmem_bytes);
+		json_fact(j, "hugetlb_bytes", p->hugetlb_bytes);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
 static void processes(struct json *j, const struct model *m)
 {
 	if (!m->process_count) {
@@ -48,6 +89,13 @@ static void processes(struct json *j, const struct model *m)
 		json_kstr(j, "cgroup", p->cgroup);
 		json_fact(j, "heap_bytes", p->heap_bytes);
 		json_fact(j, "heap_first_bytes", p->heap_first_bytes);
+		json_fact(j, "hugetlb_bytes", p->hugetlb_bytes);
+		json_fact(j, "anon_huge_bytes", p->anon_huge_bytes);
+		json_fact(j, "pss_bytes", p->pss_bytes);
+		json_fact(j, "private_bytes", p->private_bytes);
+		json_fact(j, "rss_first_bytes", p->rss_first_bytes);
+		json_fact(j, "threads", p->threads);
+		json_group_of(j, m, i);
 		json_fact(j, "file_bytes", p->file_bytes);
 		json_fact(j, "shmem_bytes", p->shmem_bytes);
 		json_fact(j, "swap_bytes", p->swap_bytes);
@@ -151,6 +199,7 @@ void json_memory(struct json *j, const struct report *r)
 	json_fact(j, "available_bytes", m->memory_available);
 	parts(j, m);
 	processes(j, m);
+	programs(j, m);
 	cgroups(j, m);
 	slabs(j, m);
 	json_knull(j, "heaps");

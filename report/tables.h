@@ -14,7 +14,8 @@ struct table_def {
 
 extern const struct table_def tables_cache[];  /* tables_cache.c; each ends with a NULL id */
 extern const struct table_def tables_memory[]; /* tables_memory.c */
-extern const struct table_def tables_raw[];    /* tables_raw.c */
+extern const struct table_def tables_processes[];
+extern const struct table_def tables_raw[]; /* tables_raw.c */
 
 #define TABLE_COLUMNS_OF(t, array)                                                                 \
 	((t)->columns = (array), (t)->column_count = sizeof(array) / sizeof((array)[0]))

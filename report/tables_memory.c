@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rankings of who holds memory: cgroups, processes, slabs. */
+/* Rankings of who holds memory: cgroups, slabs. */
 #include "tables.h"
 
 #include <inttypes.h>
@@ -103,72 +103,6 @@ static int cgroups_open(struct table *t)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ processes */
-
-static const struct column process_columns[] = {
-	{"Process", CELL_TEXT, false, "Name; below it, its command line"},
-	{"PID", CELL_ID, false, NULL},
-	{"Cgroup", CELL_TEXT, false, "Of the memory hierarchy"},
-	{"Heap", CELL_BYTES, true, "Anonymous resident memory (RssAnon)"},
-	{"Grown", CELL_CHANGE, false, "Change of the heap over the window"},
-	{"File", CELL_BYTES, false, "Mapped files that are resident (RssFile)"},
-	{"Shared", CELL_BYTES, false, "Shared memory that is resident (RssShmem)"},
-	{"Swap", CELL_BYTES, false, "Swapped out; not part of resident memory"},
-	{"Resident", CELL_BYTES, false, "RssAnon + RssFile + RssShmem"},
-	{"oom_score_adj", CELL_COUNT, false, "From −1000 (never killed) to 1000 (first)"},
-};
-
-static void process_cell(const struct table *t, size_t row, size_t column, struct cell *c)
-{
-	const struct fact_process *p = t->report->model->processes[row];
-
-	switch (column) {
-	case 0:
-		c->text = p->comm ? p->comm : "?";
-		c->sub = p->cmdline && *p->cmdline ? p->cmdline : NULL;
-		break;
-	case 1:
-		c->value = measured(p->pid);
-		break;
-	case 2:
-		c->text = p->cgroup;
-		break;
-	case 3:
-		c->value = measured(p->heap_bytes);
-		break;
-	case 4:
-		c->value = measured(p->heap_bytes) - measured(p->heap_first_bytes);
-		break;
-	case 5:
-		c->value = measured(p->file_bytes);
-		break;
-	case 6:
-		c->value = measured(p->shmem_bytes);
-		break;
-	case 7:
-		c->value = measured(p->swap_bytes);
-		break;
-	case 8:
-		c->value = measured(p->rss_bytes);
-		break;
-	default:
-		if (p->oom_score_adj != INT64_MIN)
-			c->value = (double)p->oom_score_adj;
-	}
-}
-
-static int processes_open(struct table *t)
-{
-	const struct model *m = t->report->model;
-
-	TABLE_COLUMNS_OF(t, process_columns);
-	t->caption = "Processes by heap and swap";
-	t->rows = m->process_count;
-	t->captured = m->process_count > 0;
-	t->cell = process_cell;
-	return 0;
-}
-
 /* ------------------------------------------------------------------ slabs */
 
 static const struct column slab_columns[] = {
@@ -225,7 +159,6 @@ static int slabs_open(struct table *t)
 
 const struct table_def tables_memory[] = {
 	{"cgroups", cgroups_open},
-	{"processes", processes_open},
 	{"slabs", slabs_open},
 	{0},
 };

@@ -83,7 +83,12 @@ struct fact_process {
 	uint64_t heap_bytes, file_bytes, shmem_bytes, swap_bytes, rss_bytes, locked_bytes,
 		page_table_bytes;
 	uint64_t heap_first_bytes;
-	int64_t oom_score_adj;		   /* INT64_MIN: not measured */
+	uint64_t rss_first_bytes; /* FACT_NONE when it started during the window */
+	uint64_t hugetlb_bytes;	  /* of hugetlbfs, not part of the resident memory */
+	uint64_t anon_huge_bytes; /* transparent; of the largest processes only, as the next two */
+	uint64_t pss_bytes;	  /* resident, shared pages divided by who shares them */
+	uint64_t private_bytes;	  /* resident and nobody else's: what its end would free */
+	int64_t oom_score_adj;	  /* INT64_MIN: not measured */
 	uint64_t utime_ticks, stime_ticks; /* over the window */
 	uint64_t vanished;		   /* seen at the start only */
 };

@@ -47,6 +47,11 @@ static const struct fact_field fields_fact_process[] = {
 	FACT_U64(fact_process, locked_bytes),
 	FACT_U64(fact_process, page_table_bytes),
 	FACT_U64(fact_process, heap_first_bytes),
+	FACT_U64(fact_process, rss_first_bytes),
+	FACT_U64(fact_process, hugetlb_bytes),
+	FACT_U64(fact_process, anon_huge_bytes),
+	FACT_U64(fact_process, pss_bytes),
+	FACT_U64(fact_process, private_bytes),
 	FACT_I64(fact_process, oom_score_adj),
 	FACT_U64(fact_process, utime_ticks),
 	FACT_U64(fact_process, stime_ticks),
@@ -130,6 +135,7 @@ static void read_status(struct parse *p, struct process_state *s, struct text da
 		{"VmRSS:", offsetof(struct fact_process, rss_bytes)},
 		{"VmLck:", offsetof(struct fact_process, locked_bytes)},
 		{"VmPTE:", offsetof(struct fact_process, page_table_bytes)},
+		{"HugetlbPages:", offsetof(struct fact_process, hugetlb_bytes)},
 	};
 	struct text line, key;
 	uint64_t v;
@@ -147,6 +153,35 @@ static void read_status(struct parse *p, struct process_state *s, struct text da
 					text_times(v, 1024);
 		}
 	}
+}
+
+/* "AnonHugePages:    2048 kB"; private is clean and dirty together.  Source: fs/proc/task_mmu.c,
+ * __show_smap() */
+static void read_smaps(struct parse *p, struct process_state *s, struct text data)
+{
+	struct fact_process *row = &s->now.row;
+	uint64_t v, private = 0;
+	struct text line, key;
+	bool has_private = false;
+
+	while (text_line(&data, &line)) {
+		if (!text_word(&line, &key) || !text_word_u64(&line, &v))
+			continue; /* the first line is a range of addresses */
+		v = text_times(v, 1024);
+		if (text_is(key, "Pss:"))
+			row->pss_bytes = v;
+		else if (text_is(key, "AnonHugePages:"))
+			row->anon_huge_bytes = v;
+		else if (text_is(key, "Private_Clean:") || text_is(key, "Private_Dirty:")) {
+			if (__builtin_add_overflow(private, v, &private)) {
+				p->bad++;
+				return;
+			}
+			has_private = true;
+		}
+	}
+	if (has_private)
+		row->private_bytes = private;
 }
 
 /* Arguments are NUL-separated; "(sd-pam)" and others leave long runs of NUL behind. */
@@ -204,6 +239,8 @@ static void read_entry(struct parse *p, struct process_state *s, struct text fil
 		read_statm(p, s, data);
 	else if (text_is(file, "status"))
 		read_status(p, s, data);
+	else if (text_is(file, "smaps_rollup"))
+		read_smaps(p, s, data);
 	else if (text_is(file, "cgroup"))
 		read_cgroup(s, data);
 	else if (text_is(file, "oom_score_adj") && text_line(&data, &line) && text_i64(line, &adj))
@@ -247,10 +284,11 @@ static void take_measured(struct parse *p, struct fact_process *old, const struc
 static void process_merge(struct parse *p, struct process *old, const struct process *now,
 			  uint64_t ms)
 {
-	uint64_t heap_first = old->row.heap_first_bytes;
+	uint64_t heap_first = old->row.heap_first_bytes, rss_first = old->row.rss_first_bytes;
 
 	take_measured(p, &old->row, &now->row);
 	old->row.heap_first_bytes = heap_first;
+	old->row.rss_first_bytes = rss_first;
 	if (ms != UINT64_MAX && ms > old->last_ms)
 		old->last_ms = ms;
 }
@@ -273,6 +311,7 @@ static int process_add(struct parse *p, struct process_state *s, uint64_t pid, u
 	row->first_ms = ms;
 	row->last_ms = ms == UINT64_MAX ? 0 : ms;
 	row->row.heap_first_bytes = row->row.heap_bytes;
+	row->row.rss_first_bytes = row->row.rss_bytes;
 	row->first_utime = row->row.utime_ticks;
 	row->first_stime = row->row.stime_ticks;
 	return 0;
@@ -405,7 +444,7 @@ static int process_finish(struct parse *p, void *state)
 		row->row.stime_ticks =
 			twice ? spent(row->first_stime, row->row.stime_ticks) : FACT_NONE;
 		if (row->first_ms > s->first_ms) /* started during the window */
-			row->row.heap_first_bytes = FACT_NONE;
+			row->row.heap_first_bytes = row->row.rss_first_bytes = FACT_NONE;
 		r = parse_emit(p, &fact_process_type, &row->row);
 	}
 	return r;

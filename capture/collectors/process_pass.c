@@ -147,6 +147,7 @@ static struct process process_of_stat(uint32_t pid, const char *text, size_t len
 	if (parse_proc_stat(text, len, &st) < 0)
 		return process;
 	process.starttime = st.starttime;
+	process.rss_pages = st.rss;
 	process.kernel_thread = (st.flags & PF_KTHREAD) != 0;
 	for (const char *s = st.comm; *s; s++) /* FNV-1a */
 		process.comm = (process.comm ^ (unsigned char)*s) * 16777619u;

@@ -10,7 +10,7 @@
 struct process {
 	uint32_t pid;
 	uint32_t comm; /* a hash */
-	uint64_t starttime;
+	uint64_t starttime, rss_pages;
 	bool kernel_thread; /* has no limits, exe and command line worth reading */
 	bool has_fixed, has_cmdline;
 };
@@ -55,7 +55,10 @@ int pass_fixed(struct pass *p, struct process_list *list);
 /* The same for the command lines.  Returns how many were left, or a negative errno of the pipe. */
 long pass_cmdlines(struct pass *p, struct process_list *list);
 
-/* For process_cmdline.c. */
+/* smaps_rollup of the largest of list, each once.  0, or a negative errno of the pipe. */
+int pass_smaps(struct pass *p, const struct process_list *list);
+
+/* For process_cmdline.c and process_smaps.c. */
 int process_open(const struct sysroot *r, uint32_t pid);
 ssize_t process_read(const struct sysroot *r, int dir, const char *file, char *buf, size_t cap,
 		     bool *ret_cut);

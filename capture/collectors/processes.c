@@ -204,6 +204,9 @@ static int processes_write(struct collect *c)
 		r = pass_cmdlines(p, &p->now);
 	if (r >= 0) {
 		p->cmdlines_late = (uint64_t)r;
+		r = pass_smaps(p, &p->now);
+	}
+	if (r >= 0) {
 		report_processes(p, &pids);
 		report_cmdlines(p);
 	}

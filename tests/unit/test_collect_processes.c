@@ -80,6 +80,38 @@ static void command_lines_are_redacted_and_counted(void **state)
 	assert_int_equal(out.redacted, 1);
 }
 
+/* smaps_rollup costs its process something: read of the sixteen largest, and of none that is small.
+ */
+static void smaps_of_the_largest_only(void **state)
+{
+	const struct capture_options o = {.pid = 105, .redact = REDACT_DEFAULT};
+	char path[64], text[512];
+
+	for (unsigned pid = 100; pid < 140; pid++) {
+		put_process(pid, "x", "0::/\n", "x", 1);
+		snprintf(path, sizeof(path), "proc/%u/stat", pid);
+		/* the larger the pid, the larger the process; those up to 109 are small */
+		snprintf(text, sizeof(text),
+			 "%u (x) S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 5 0 %u\n", pid,
+			 pid < 110 ? 10 : 5000 + pid);
+		tree_put(path, text);
+		snprintf(path, sizeof(path), "proc/%u/smaps_rollup", pid);
+		tree_put(path, "Pss: 1 kB\n");
+	}
+	run_collector(&collector_processes, NULL);
+	assert_int_equal(out.status, COLLECTOR_OK);
+	for (unsigned pid = 100; pid < 140; pid++) {
+		snprintf(path, sizeof(path), "%u/smaps_rollup", pid);
+		if (pid >= 140 - 16)
+			assert_non_null(out_find("raw/processes", path, NULL, NULL));
+		else
+			assert_null(out_find("raw/processes", path, NULL, NULL));
+	}
+	/* One that was named is read however small it is. */
+	run_collector(&collector_processes, &o);
+	assert_non_null(out_find("raw/processes", "105/smaps_rollup", NULL, NULL));
+}
+
 static void a_huge_command_line_is_cut_and_says_so(void **state)
 {
 	size_t size = 200 << 10, len;
@@ -312,6 +344,7 @@ int main(void)
 		TREE_TEST(four_packs_with_their_files),
 		TREE_TEST(one_that_vanishes_is_a_note_not_an_error),
 		TREE_TEST(command_lines_are_redacted_and_counted),
+		TREE_TEST(smaps_of_the_largest_only),
 		TREE_TEST(a_huge_command_line_is_cut_and_says_so),
 		TREE_TEST(pid_narrows),
 		TREE_TEST(a_pid_that_is_not_there_is_named),

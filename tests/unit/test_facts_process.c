@@ -9,7 +9,13 @@
 
 static const char status_text[] = "Name:\tx\nVmLck:\t       4 kB\nVmRSS:\t  1000 kB\n"
 				  "RssAnon:\t     600 kB\nRssFile:\t     300 kB\n"
-				  "RssShmem:\t     100 kB\nVmPTE:\t      52 kB\nVmSwap:\t  7 kB\n";
+				  "RssShmem:\t     100 kB\nVmPTE:\t      52 kB\nVmSwap:\t  7 kB\n"
+				  "HugetlbPages:\t    4096 kB\n";
+
+static const char smaps_text[] = "55d2a000-7ffd2000 ---p 00000000 00:00 0   [rollup]\n"
+				 "Rss:    1000 kB\nPss:     700 kB\nPss_Anon:  1 kB\n"
+				 "Private_Clean:  20 kB\nPrivate_Dirty: 500 kB\n"
+				 "AnonHugePages:  512 kB\n";
 
 static void readings_are_joined(void **state)
 {
@@ -24,6 +30,7 @@ static void readings_are_joined(void **state)
 			STAT("7", "my (odd) )name", "4194560", "110", "25", "100"), "7/statm",
 			"900 250 100 1 0 100 0\n", "7/status", status_text, "7/oom_score_adj",
 			"-998\n", NULL);
+	facts_rows_pack(&t, "raw/processes.000010060", "7/smaps_rollup", smaps_text, NULL);
 	facts_rows_member_n(&t, "raw/processes.000010050",
 			    "@9 12 0\n7/cmdline\na\0-x\0b c\0\0\0\0\n", 9 + 8 + 12 + 2);
 	facts_rows_member(&t, "tables/mount_namespaces.tsv", "mntns\tpid\n4026531840\t7\n");
@@ -47,6 +54,11 @@ static void readings_are_joined(void **state)
 	assert_int_equal(p->locked_bytes, 4 << 10);
 	assert_int_equal(p->page_table_bytes, 52 << 10);
 	assert_int_equal(p->heap_first_bytes, 150 * 4096);
+	assert_int_equal(p->rss_first_bytes, 200 * 4096);
+	assert_int_equal(p->hugetlb_bytes, 4096 << 10);
+	assert_int_equal(p->anon_huge_bytes, 512 << 10);
+	assert_int_equal(p->pss_bytes, 700 << 10);
+	assert_int_equal(p->private_bytes, 520 << 10);
 	assert_int_equal(p->oom_score_adj, -998);
 	assert_int_equal(p->utime_ticks, 100);
 	assert_int_equal(p->stime_ticks, 20);
@@ -68,6 +80,8 @@ static void what_was_not_measured_is_not_zero(void **state)
 	assert_int_equal(p->kernel_thread, 1);
 	assert_true(p->heap_bytes == FACT_NONE);
 	assert_true(p->rss_bytes == FACT_NONE);
+	assert_true(p->anon_huge_bytes == FACT_NONE);
+	assert_true(p->private_bytes == FACT_NONE);
 	assert_true(p->mntns == FACT_NONE);
 	assert_true(p->utime_ticks == FACT_NONE); /* read once: nothing was spent that we know of */
 	assert_true(p->oom_score_adj == INT64_MIN);

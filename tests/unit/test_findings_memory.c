@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Findings about the machine as a whole and its processes. */
+#include "findings_testing.h"
+
+static void test_near_oom(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_process *p = ADD(f, processes);
+
+	p->pid = 4711;
+	p->comm = "java";
+	p->heap_bytes = 12 * GI;
+	p->cgroup = "/system.slice/app.service";
+	p->shmem_bytes = 0;
+	meminfo_is(f, "MemAvailable", 200 * MI);
+	meminfo_is(f, "MemFree", 100 * MI);
+	meminfo_is(f, "Cached", 400 * MI);
+	meminfo_is(f, "AnonPages", 14 * GI + 200 * MI);
+	struct judged j = judge(f);
+	const struct finding *n = must(j, "memory.near-oom");
+
+	assert_int_equal(n->severity, SEVERITY_CRITICAL);
+	assert_contains(n->title, "200 MiB of 16 GiB");
+	assert_string_equal(j.f->rows[0].id, "memory.near-oom");
+	assert_contains(j.f->verdict.text, n->title);
+	n = must(j, "memory.process-heap");
+	assert_contains(n->title, "java (pid 4711)");
+	assert_string_equal(n->scope_kind, "process");
+	/* Nobody is sent for an option that this version refuses. */
+	for (size_t i = 0; i < n->advice_count; i++)
+		assert_null(strstr(n->advice[i], "--heap"));
+	done(j, f);
+
+	/* 7 % are left, but swap is large and full. */
+	f = healthy();
+	meminfo_is(f, "MemAvailable", 1200 * MI);
+	meminfo_is(f, "SwapTotal", 16 * GI);
+	meminfo_is(f, "SwapFree", 100 * MI);
+	j = judge(f);
+	n = must(j, "memory.near-oom");
+	assert_int_equal(n->severity, SEVERITY_WARNING);
+	assert_contains(n->title, "swap is full");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	meminfo_is(f, "SwapTotal", 1 * GI); /* a small swap is often full of what nobody needs */
+	j = judge(f);
+	must_not(j, "memory.near-oom");
+	done(j, f);
+
+	f = healthy();
+	meminfo_is(f, "MemAvailable", 20 * MI);
+	j = judge(f);
+	assert_string_equal(must(j, "memory.near-oom")->title,
+			    "The machine is nearly out of memory: 20 MiB of 16 GiB are available");
+	done(j, f);
+
+	/* On a large machine the same share is plenty. */
+	f = healthy();
+	meminfo_is(f, "MemTotal", 1024 * GI);
+	meminfo_is(f, "MemAvailable", 30 * GI);
+	meminfo_is(f, "MemFree", 1015 * GI);
+	j = judge(f);
+	must_not(j, "memory.near-oom");
+	done(j, f);
+
+	/* Swap that can take it makes it a warning. */
+	f = healthy();
+	meminfo_is(f, "MemAvailable", 200 * MI);
+	meminfo_is(f, "SwapTotal", 8 * GI);
+	meminfo_is(f, "SwapFree", 8 * GI);
+	j = judge(f);
+	assert_int_equal(must(j, "memory.near-oom")->severity, SEVERITY_WARNING);
+	done(j, f);
+}
+
+static void test_process_heap(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	meminfo_is(f, "MemAvailable", 1200 * MI);
+	meminfo_is(f, "MemFree", 1 * GI);
+	meminfo_is(f, "AnonPages", 11 * GI);
+	for (unsigned i = 0; i < 60; i++) {
+		struct fact_process *p = ADD(f, processes);
+
+		p->pid = 100 + i;
+		p->comm = "php-fpm";
+		p->heap_bytes = 150 * MI;
+		p->heap_first_bytes = 149 * MI;
+		p->threads = 3;
+		p->cgroup = "/fpm";
+		p->shmem_bytes = 0;
+	}
+	j = judge(f);
+	const struct finding *n = must(j, "memory.process-heap");
+
+	assert_contains(n->title, "60 processes named php-fpm");
+	assert_string_equal(n->scope_name, "php-fpm");
+	assert_contains(n->because[2].text, "grew by 60 MiB");
+	assert_contains(n->because[3].text, "60 processes have 150 MiB on average and 180 threads");
+	/* They are one row, with what they have together. */
+	assert_int_equal(j.m->program_count, 1);
+	assert_int_equal(j.m->programs[0].count, 60);
+	assert_int_equal(j.m->programs[0].heap_bytes, 60 * 150 * MI);
+	assert_string_equal(j.m->programs[0].cgroup, "/fpm");
+	assert_true(j.m->programs[0].heap_grown == 60.0 * MI);
+	assert_int_equal(j.m->programs[0].swap_bytes, FACT_NONE);
+	done(j, f);
+
+	/* A database that is most of the machine by design. */
+	f = healthy();
+	struct fact_process *p = ADD(f, processes);
+
+	p->pid = 5;
+	p->comm = "mysqld";
+	p->heap_bytes = 11 * GI;
+	p->shmem_bytes = 0;
+	meminfo_is(f, "MemAvailable", 3 * GI);
+	j = judge(f);
+	must_not(j, "memory.process-heap");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	/* A share that is little on a small machine is plenty on a large one. */
+	p->heap_bytes = 224 * GI;
+	meminfo_is(f, "MemTotal", 256 * GI);
+	meminfo_is(f, "AnonPages", 225 * GI);
+	meminfo_is(f, "MemAvailable", 22 * GI);
+	j = judge(f);
+	must_not(j, "memory.process-heap");
+	done(j, f);
+}
+
+/* What is no program: kernel threads, what ended meanwhile; and the group a process is in. */
+static void test_programs(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_cgroup *g = ADD(f, cgroups);
+	static const struct {
+		const char *comm, *cgroup;
+		uint64_t heap, first, kernel, vanished;
+	} rows[] = {
+		{"a", "/app/worker", 5 * MI, 6 * MI, 0, 0},
+		{"a", "/app", 7 * MI, FACT_NONE, 0, 0},
+		{"a", "/app", 9 * MI, 9 * MI, 0, 1},
+		{"kworker", "/", FACT_NONE, FACT_NONE, 1, 0},
+		{"b", "/apple", 100 * MI, 1 * MI, 0, 0},
+	};
+	struct judged j;
+
+	g->path = "/app";
+	g->version = 2;
+	for (size_t i = 0; i < 5; i++) {
+		struct fact_process *p = ADD(f, processes);
+
+		p->pid = i + 1;
+		p->comm = rows[i].comm;
+		p->cgroup = rows[i].cgroup;
+		p->heap_bytes = rows[i].heap;
+		p->heap_first_bytes = rows[i].first;
+		p->kernel_thread = rows[i].kernel;
+		p->vanished = rows[i].vanished;
+	}
+	j = judge(f);
+	assert_int_equal(j.m->program_count, 2);
+	assert_string_equal(j.m->programs[0].comm, "b");
+	assert_int_equal(j.m->programs[1].count, 2);
+	assert_int_equal(j.m->programs[1].heap_bytes, 12 * MI);
+	assert_int_equal(j.m->programs[1].largest->pid, 2);
+	assert_null(j.m->programs[1].cgroup);
+	assert_true(j.m->programs[1].heap_grown == -1.0 * MI);
+	for (size_t i = 0; i < j.m->process_count; i++) {
+		const struct model_cgroup *of = j.m->process_cgroups[i];
+
+		switch (j.m->processes[i]->pid) {
+		case 1: /* the nearest group above it that is known */
+		case 2:
+			assert_non_null(of);
+			assert_string_equal(of->path, "/app");
+			break;
+		case 5: /* not "/app", which its path only begins with */
+			assert_null(of);
+			break;
+		default:
+			break;
+		}
+	}
+	done(j, f);
+}
+
+static void test_kernel_parts(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	meminfo_is(f, "PageTables", 9 * GI);
+	meminfo_is(f, "MemFree", 1 * GI);
+	j = judge(f);
+	assert_string_equal(must(j, "memory.kernel")->title, "Page tables hold 9 GiB of 16 GiB");
+	done(j, f);
+
+	f = healthy();
+	meminfo_is(f, "Percpu", 2 * GI);
+	meminfo_is(f, "MemFree", 8 * GI);
+	j = judge(f);
+	assert_contains(must(j, "memory.kernel")->title, "Per-CPU data");
+	done(j, f);
+
+	/* 10 % of a very small machine is the kernel's fixed cost. */
+	f = healthy();
+	meminfo_is(f, "MemTotal", 512 * MI);
+	meminfo_is(f, "PageTables", 60 * MI);
+	j = judge(f);
+	must_not(j, "memory.kernel");
+	done(j, f);
+}
+
+static void test_huge_pages(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	meminfo_is(f, "Hugepagesize", 2 * MI);
+	meminfo_is(f, "HugePages_Total", 5632);
+	meminfo_is(f, "HugePages_Free", 5632);
+	meminfo_is(f, "HugePages_Rsvd", 512);
+	meminfo_is(f, "Hugetlb", 11 * GI);
+	meminfo_is(f, "MemAvailable", 2 * GI);
+	j = judge(f);
+	assert_string_equal(must(j, "memory.huge-pages")->title,
+			    "Huge pages that nobody uses hold 10 GiB of 16 GiB, and 2 GiB are "
+			    "left");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	/* Promised to a program that has not touched them yet. */
+	meminfo_is(f, "HugePages_Rsvd", 5632);
+	j = judge(f);
+	must_not(j, "memory.huge-pages");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	/* Idle, but there is room. */
+	meminfo_is(f, "HugePages_Rsvd", 0);
+	meminfo_is(f, "MemAvailable", 4 * GI);
+	j = judge(f);
+	must_not(j, "memory.huge-pages");
+	done(j, f);
+}
+
+static void test_unaccounted(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	meminfo_is(f, "MemFree", 5 * GI);
+	meminfo_is(f, "MemAvailable", 8 * GI);
+	j = judge(f);
+	const struct finding *n = must(j, "memory.unaccounted");
+
+	assert_int_equal(n->severity, SEVERITY_WARNING);
+	done(j, f);
+
+	/* What was not measured is not missing. */
+	f = healthy();
+	meminfo_is(f, "AnonPages", FACT_NONE);
+	meminfo_is(f, "MemFree", 5 * GI);
+	j = judge(f);
+	must_not(j, "memory.unaccounted");
+	done(j, f);
+}
+
+static void test_slabs(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_slab *s;
+	struct judged j;
+
+	meminfo_is(f, "SReclaimable", 6 * GI);
+	meminfo_is(f, "MemFree", 4 * GI);
+	s = ADD(f, slabs);
+	s->name = "ext4_inode_cache";
+	s->bytes = 5 * GI;
+	s->objects = 4000000;
+	s->reclaimable = 1;
+	j = judge(f);
+	const struct finding *n = must(j, "slab.reclaimable");
+
+	assert_contains(n->title, "ext4_inode_cache");
+	assert_int_equal(n->severity, SEVERITY_INFO);
+	must_not(j, "slab.unreclaimable");
+	done(j, f);
+
+	f = healthy();
+	meminfo_is(f, "SUnreclaim", 3 * GI);
+	meminfo_is(f, "MemFree", 6 * GI + 512 * MI);
+	f->counters.rows[0].first = f->counters.rows[0].last;
+	s = ADD(f, slabs);
+	s->name = "kmalloc-64";
+	s->bytes = 2 * GI;
+	s->bytes_first = 2 * GI - 64 * MI;
+	s->objects = 33554432;
+	s->reclaimable = 0;
+	j = judge(f);
+	n = must(j, "slab.unreclaimable");
+	assert_contains(n->title, "2 GiB of it are kmalloc-64");
+	assert_contains(n->because[1].text, "grew by 64 MiB");
+	assert_contains(n->advice[0], "allocinfo");
+	must_not(j, "slab.reclaimable");
+	done(j, f);
+
+	/* Small machines have a larger share of it. */
+	f = healthy();
+	meminfo_is(f, "MemTotal", 1 * GI);
+	meminfo_is(f, "SUnreclaim", 150 * MI);
+	meminfo_is(f, "SReclaimable", 200 * MI);
+	j = judge(f);
+	must_not(j, "slab.unreclaimable");
+	must_not(j, "slab.reclaimable");
+	done(j, f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_near_oom),   cmocka_unit_test(test_process_heap),
+		cmocka_unit_test(test_programs),   cmocka_unit_test(test_kernel_parts),
+		cmocka_unit_test(test_huge_pages), cmocka_unit_test(test_unaccounted),
+		cmocka_unit_test(test_slabs),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
