@@ -7,8 +7,9 @@
  * second-level cache, so that user space decodes what the kernel has just copied.
  */
 #define KMEM_BPF_BUFFER (256u << 10)
-/* Addresses per gather, and per gather on kernels without bpf_loop(). */
-#define KMEM_BPF_GATHER 1024u
+/* Addresses per gather: as many as a bulk read holds struct pages, for every run costs a system
+ * call; and per gather on kernels without bpf_loop(). */
+#define KMEM_BPF_GATHER 4096u
 #define KMEM_BPF_FEW 64u
 /* Bytes per gathered item at most. */
 #define KMEM_BPF_ITEM 4096u
@@ -28,11 +29,12 @@ struct kmem_bpf_shared {
 	__u8 buffer[KMEM_BPF_BUFFER + KMEM_BPF_ITEM];
 };
 
-/* kmem_pages.bpf.c: struct pages of 64 bytes, so many at a time. */
+/* kmem_pages.bpf.c: struct pages of 64 bytes, or single words, so many at a time. */
 #define KMEM_PAGE_WORDS 8
-#define KMEM_PAGES_UNROLL 32u
+#define KMEM_PAGES_UNROLL 64u
 
 struct kmem_pages_shared {
 	__u64 addr[KMEM_BPF_GATHER];
 	__u64 pages[KMEM_BPF_GATHER][KMEM_PAGE_WORDS];
+	__u64 words[KMEM_BPF_GATHER];
 };

@@ -26,6 +26,9 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 
 struct kmem_pages_shared shared;
 
+/* Bit n: word n of a struct page is wanted.  Known to the verifier, which takes the rest out. */
+const volatile __u32 page_words = 0xff;
+
 static __always_inline const struct pt_regs *words_at(__u64 addr)
 {
 	return bpf_rdonly_cast((const void *)addr, bpf_core_type_id_kernel(struct pt_regs));
@@ -33,8 +36,7 @@ static __always_inline const struct pt_regs *words_at(__u64 addr)
 
 static long gather_some(__u32 i, void *ctx)
 {
-	__u32 first = i * KMEM_PAGES_UNROLL;
-
+	__u32 first = i * KMEM_PAGES_UNROLL, wanted = page_words;
 	const __u64 *addr;
 	__u64 *out, sum = 0;
 
@@ -56,9 +58,40 @@ static long gather_some(__u32 i, void *ctx)
 		const struct pt_regs *page = words_at(addr[k]);
 
 #pragma unroll
-		for (int w = 0; w < KMEM_PAGE_WORDS; w++)
-			out[k * KMEM_PAGE_WORDS + w] = page->word[w];
+		for (int w = 0; w < KMEM_PAGE_WORDS; w++) {
+			if (wanted & 1u << w)
+				out[k * KMEM_PAGE_WORDS + w] = page->word[w];
+		}
 	}
+	return 0;
+}
+
+static long words_some(__u32 i, void *ctx)
+{
+	__u32 first = i * KMEM_PAGES_UNROLL;
+	const __u64 *addr;
+	__u64 *out;
+
+	(void)ctx;
+	if (first > KMEM_BPF_GATHER - KMEM_PAGES_UNROLL)
+		return 1;
+	addr = &shared.addr[first];
+	out = &shared.words[first];
+	barrier_var(addr);
+	barrier_var(out);
+#pragma unroll
+	for (__u32 k = 0; k < KMEM_PAGES_UNROLL; k++)
+		out[k] = words_at(addr[k])->word[0];
+	return 0;
+}
+
+/* arg: groups of KMEM_PAGES_UNROLL addresses of single words. */
+SEC("raw_tp")
+int kmem_words(struct bpf_raw_tracepoint_args *ctx)
+{
+	__u32 groups = ctx->args[0];
+
+	bpf_loop(groups, words_some, (void *)0, 0);
 	return 0;
 }
 

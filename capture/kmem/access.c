@@ -51,6 +51,19 @@ int kmem_gather(struct kmem_source *s, const uint64_t *addr, size_t n, size_t si
 	return 0;
 }
 
+int kmem_pages(struct kmem_source *s, const uint64_t *addr, size_t n, void *buf, const void **ret,
+	       size_t *ret_faults)
+{
+	if (s->ops->pages)
+		return s->ops->pages(s, addr, n, buf, ret, ret_faults);
+	return s->ops->gather(s, addr, n, s->page_struct_size, buf, ret, ret_faults);
+}
+
+int kmem_words(struct kmem_source *s, const uint64_t *addr, size_t n, const uint64_t **ret)
+{
+	return s->ops->words ? s->ops->words(s, addr, n, ret) : -ENOTSUP;
+}
+
 uint64_t kmem_page_count(const struct kmem_source *s)
 {
 	uint64_t n = 0;

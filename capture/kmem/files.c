@@ -84,13 +84,18 @@ static uint32_t inode_span(const struct kmem_layout *l)
 	return n;
 }
 
+static uint32_t identity(uint64_t sb, uint64_t ino, uint64_t generation)
+{
+	uint64_t h = (sb ^ ino) * 0x9e3779b97f4a7c15ULL;
+
+	h = (h ^ h >> 31 ^ generation) * 0xbf58476d1ce4e5b9ULL;
+	return (uint32_t)(h >> 32);
+}
+
 uint32_t scan_identity(const struct kmem_layout *l, const void *inode)
 {
-	uint64_t h = field_get(inode, l->inode.sb);
-
-	h = (h ^ field_get(inode, l->inode.ino)) * 0x9e3779b97f4a7c15ULL;
-	h = (h ^ h >> 31 ^ field_get(inode, l->inode.generation)) * 0xbf58476d1ce4e5b9ULL;
-	return (uint32_t)(h >> 32);
+	return identity(field_get(inode, l->inode.sb), field_get(inode, l->inode.ino),
+			field_get(inode, l->inode.generation));
 }
 
 static uint64_t host_of(const struct kmem_layout *l, const unsigned char *inode)
@@ -98,7 +103,60 @@ static uint64_t host_of(const struct kmem_layout *l, const unsigned char *inode)
 	return field_get(inode + l->inode.data.offset, l->mapping.host);
 }
 
-int scan_check_pending(struct scan *s)
+static uint64_t pending_inode(const struct scan *s, uint32_t i)
+{
+	return s->tables.files[s->pending[i]].mapping - s->l->inode.data.offset;
+}
+
+static void judge_pending(struct scan *s, uint32_t i, uint64_t host, uint32_t id)
+{
+	struct file_entry *f = &s->tables.files[s->pending[i]];
+
+	f->status = host == pending_inode(s, i) ? FILE_VALID : FILE_INVALID;
+	f->identity = id;
+}
+
+/* The value of a member in the word that was read where it begins. */
+static uint64_t field_of_word(uint64_t word, struct kmem_field f)
+{
+	return field_get(&word, (struct kmem_field){.offset = 0, .size = f.size});
+}
+
+/* Of the files whose inodes lie far apart only the words that count: each is a cache miss, and a
+ * copy of all that lies between them is not free. */
+static int check_words(struct scan *s)
+{
+	const struct kmem_layout *l = s->l;
+	const struct kmem_field fields[] = {
+		{.offset = l->inode.data.offset + l->mapping.host.offset, .size = 8},
+		l->inode.sb,
+		l->inode.ino,
+		l->inode.generation,
+	};
+	const uint32_t words = ARRAY_SIZE(fields), most = KMEM_GATHER_MAX / words;
+
+	for (uint32_t done = 0, n; done < s->pending_count; done += n) {
+		const uint64_t *w;
+		int r;
+
+		n = s->pending_count - done < most ? s->pending_count - done : most;
+		for (uint32_t i = 0; i < n; i++)
+			for (uint32_t k = 0; k < words; k++)
+				s->addrs[i * words + k] =
+					pending_inode(s, done + i) + fields[k].offset;
+		r = kmem_words(s->source, s->addrs, n * words, &w);
+		if (r < 0)
+			return r;
+		for (uint32_t i = 0; i < n; i++, w += words)
+			judge_pending(s, done + i, w[0],
+				      identity(w[1], field_of_word(w[2], fields[2]),
+					       field_of_word(w[3], fields[3])));
+	}
+	s->pending_count = 0;
+	return 0;
+}
+
+static int check_spans(struct scan *s)
 {
 	const struct kmem_layout *l = s->l;
 	uint32_t span = identity_span(l), done = 0;
@@ -116,22 +174,26 @@ int scan_check_pending(struct scan *s)
 		if (n > KMEM_GATHER_MAX)
 			n = KMEM_GATHER_MAX;
 		for (uint32_t i = 0; i < n; i++)
-			s->addrs[i] = s->tables.files[s->pending[done + i]].mapping -
-				      l->inode.data.offset;
+			s->addrs[i] = pending_inode(s, done + i);
 		r = s->source->ops->gather(s->source, s->addrs, n, span, s->items, &view, &faults);
 		if (r < 0)
 			return r;
 		for (uint32_t i = 0; i < n; i++) {
 			const unsigned char *inode = (const unsigned char *)view + i * span;
-			struct file_entry *f = &s->tables.files[s->pending[done + i]];
 
-			f->status = host_of(l, inode) == s->addrs[i] ? FILE_VALID : FILE_INVALID;
-			f->identity = scan_identity(l, inode);
+			judge_pending(s, done + i, host_of(l, inode), scan_identity(l, inode));
 		}
 		done += n;
 	}
 	s->pending_count = 0;
 	return 0;
+}
+
+int scan_check_pending(struct scan *s)
+{
+	int r = field_present(s->l->inode.generation) ? check_words(s) : -ENOTSUP;
+
+	return r == -ENOTSUP ? check_spans(s) : r;
 }
 
 /* ------------------------------------------------------------------ one file */

@@ -42,6 +42,17 @@ struct kmem_source_ops {
 	 */
 	int (*gather)(struct kmem_source *s, const uint64_t *addr, size_t n, size_t size, void *buf,
 		      const void **ret, size_t *ret_faults);
+	/*
+	 * As gather, of struct pages: what the layout does not use of them (layout_page_words())
+	 * may be left 0.  May be NULL, as may words.
+	 */
+	int (*pages)(struct kmem_source *s, const uint64_t *addr, size_t n, void *buf,
+		     const void **ret, size_t *ret_faults);
+	/*
+	 * n single words from addr[i], n at most KMEM_GATHER_MAX; an unreadable one is 0.  *ret is
+	 * valid until the next gather, pages or words.  -ENOTSUP: gather longer items instead.
+	 */
+	int (*words)(struct kmem_source *s, const uint64_t *addr, size_t n, const uint64_t **ret);
 	/* So many struct pages will be gathered: prepare, if it pays.  May be NULL. */
 	void (*expect)(struct kmem_source *s, uint64_t samples);
 	/* After the scan: -ESTALE when what was read may be wrong, e.g. memory was hot-added. */
@@ -49,7 +60,7 @@ struct kmem_source_ops {
 	void (*close)(struct kmem_source *s);
 };
 #define KMEM_READ_MAX (256u << 10)
-#define KMEM_GATHER_MAX 1024u
+#define KMEM_GATHER_MAX 4096u
 #define KMEM_ITEM_MAX 4096u
 
 struct kmem_source {
@@ -97,6 +108,11 @@ int kmem_read(struct kmem_source *s, uint64_t addr, void *buf, size_t len);
 /* As ops->gather, of any n and size: in as many calls as it takes. */
 int kmem_gather(struct kmem_source *s, const uint64_t *addr, size_t n, size_t size, void *buf,
 		size_t *ret_faults);
+/* As ops->pages, or ops->gather where the source has no way of its own for struct pages. */
+int kmem_pages(struct kmem_source *s, const uint64_t *addr, size_t n, void *buf, const void **ret,
+	       size_t *ret_faults);
+/* As ops->words; -ENOTSUP where the source has none. */
+int kmem_words(struct kmem_source *s, const uint64_t *addr, size_t n, const uint64_t **ret);
 /* In place, of at most KMEM_READ_MAX bytes. */
 int kmem_view(struct kmem_source *s, uint64_t addr, size_t len, const void **ret);
 

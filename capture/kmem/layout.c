@@ -412,3 +412,31 @@ int kmem_btf_open(struct btf **ret, const char *file, const struct sysroot *root
 	*ret = btf;
 	return 0;
 }
+
+uint32_t layout_page_words(const struct kmem_layout *l)
+{
+	const struct kmem_field fields[] = {
+		l->page.flags,
+		l->page.compound_head,
+		l->page.mapping,
+		l->page.page_type,
+		l->page.mapcount,
+		l->page.refcount,
+		l->page.memcg_data,
+		l->folio.large_mapcount,
+		l->folio.nr_pages_mapped,
+		l->folio.compound_mapcount,
+		l->folio.compound_dtor,
+		l->folio.flags_1,
+	};
+	uint32_t words = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (!field_present(fields[i]))
+			continue;
+		/* page_word() and page_half() read on from where the member begins. */
+		words |= 1u << fields[i].offset % 64 / 8;
+		words |= 1u << (fields[i].offset + fields[i].size - 1) % 64 / 8;
+	}
+	return words;
+}

@@ -97,6 +97,10 @@ int kmem_btf_open(struct btf **ret, const char *file, const struct sysroot *root
 /* -ENOTSUP: a member the scan cannot do without is not in these types; e names it. */
 int kmem_layout_init(struct kmem_layout *ret, const struct btf *btf, struct err *e);
 
+/* Bit n: the scan looks at word n of a struct page of 64 bytes, be it of a head or of the page
+ * that follows it. */
+uint32_t layout_page_words(const struct kmem_layout *l);
+
 static inline bool field_present(struct kmem_field f)
 {
 	return f.offset != KMEM_ABSENT;

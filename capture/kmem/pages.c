@@ -252,7 +252,7 @@ struct sampler {
 	unsigned char *tail;
 	uint16_t *item; /* which of the addresses that head is for */
 	size_t heads;
-	size_t n;	/* addresses in s->addrs */
+	size_t n, most; /* addresses in s->addrs */
 	uint64_t *pair; /* the pair each belongs to; two neighbours with the same one are both of it
 			 */
 	uint64_t *key;	/* what each turned out to be */
@@ -261,16 +261,19 @@ struct sampler {
 static int sample_heads(struct sampler *p)
 {
 	struct scan *s = p->s;
-	size_t size = s->source->page_struct_size, faults, max = KMEM_READ_MAX / (2 * size);
+	size_t size = s->source->page_struct_size, faults, max = p->most / 2;
 	const void *view;
 
-	if (max > KMEM_GATHER_MAX)
-		max = KMEM_GATHER_MAX;
+	/* s->addrs has been used by now. */
 	for (size_t i = 0; i < p->heads;) {
 		size_t n = p->heads - i < max ? p->heads - i : max;
-		int r = s->source->ops->gather(s->source, p->head + i, n, 2 * size, s->items, &view,
-					       &faults);
+		int r;
 
+		for (size_t k = 0; k < n; k++) {
+			s->addrs[2 * k] = p->head[i + k];
+			s->addrs[2 * k + 1] = p->head[i + k] + size;
+		}
+		r = kmem_pages(s->source, s->addrs, 2 * n, s->items, &view, &faults);
 		if (r < 0)
 			return r;
 		for (size_t k = 0; k < n; k++, i++) {
@@ -310,7 +313,7 @@ static int sample_flush(struct sampler *p)
 	const void *view;
 	int r;
 
-	r = s->source->ops->gather(s->source, s->addrs, p->n, size, s->items, &view, &faults);
+	r = kmem_pages(s->source, s->addrs, p->n, s->items, &view, &faults);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < p->n; i++) {
@@ -368,7 +371,7 @@ static int sample_batch(struct sampler *p, uint64_t first, uint64_t step, uint64
 		of[0] = pair * frames + (a < b ? a : b);
 		of[1] = pair * frames + (a < b ? b : a);
 		s->result.strata_done += pair * 2 + 1 < strata ? 2 : 1;
-		if (p->n + 2 > KMEM_GATHER_MAX) {
+		if (p->n + 2 > p->most) {
 			r = sample_flush(p);
 			if (r < 0)
 				return r;
@@ -401,6 +404,9 @@ int scan_sampled(struct scan *s, uint64_t *random)
 	uint64_t first;
 	int r = 0;
 
+	p.most = KMEM_READ_MAX / s->source->page_struct_size;
+	if (p.most > KMEM_GATHER_MAX)
+		p.most = KMEM_GATHER_MAX;
 	p.head = malloc(KMEM_GATHER_MAX * sizeof(*p.head));
 	p.tail = malloc(KMEM_GATHER_MAX);
 	p.item = malloc(KMEM_GATHER_MAX * sizeof(*p.item));

@@ -47,8 +47,9 @@ struct bpf_source {
 	struct kmem_bpf *skel;
 	struct kmem_pages_bpf
 		*pages; /* struct pages by plain loads; NULL: not tried, or not here */
-	int pages_fd;
+	int pages_fd, words_fd;
 	bool pages_tried;
+	uint32_t page_words;		   /* layout_page_words() */
 	bool many;			   /* enough samples to come that loading them pays */
 	uint64_t readable[READABLE_SLOTS]; /* blocks of the map that have been seen not to fault */
 	int read_fd, item_fd, gather_fd;
@@ -99,13 +100,17 @@ static bool load_pages(struct bpf_source *b)
 	b->pages_tried = true;
 	before = libbpf_set_print(quiet);
 	b->pages = kmem_pages_bpf__open();
+	if (b->pages)
+		b->pages->rodata->page_words = b->page_words;
 	if (b->pages && kmem_pages_bpf__load(b->pages) < 0) { /* also for a signal: not again */
 		kmem_pages_bpf__destroy(b->pages);
 		b->pages = NULL;
 	}
 	libbpf_set_print(before);
-	if (b->pages)
+	if (b->pages) {
 		b->pages_fd = bpf_program__fd(b->pages->progs.kmem_pages);
+		b->words_fd = bpf_program__fd(b->pages->progs.kmem_words);
+	}
 	return b->pages;
 }
 
@@ -131,19 +136,29 @@ static bool is_readable(struct bpf_source *b, uint64_t addr)
 	return true;
 }
 
-static int gather_pages(struct bpf_source *b, const uint64_t *addr, size_t n, const void **ret,
-			size_t *ret_faults)
+/* Runs a program of kmem_pages.bpf.c on the addresses. */
+static int run_groups(struct bpf_source *b, int fd, const uint64_t *addr, size_t n)
 {
 	struct kmem_pages_shared *shared = &b->pages->bss->shared;
-	size_t groups = (n + KMEM_PAGES_UNROLL - 1) / KMEM_PAGES_UNROLL, faults = 0;
+	size_t groups = (n + KMEM_PAGES_UNROLL - 1) / KMEM_PAGES_UNROLL;
 	int r;
 
 	memcpy(shared->addr, addr, n * sizeof(*addr));
 	for (size_t i = n; i < groups * KMEM_PAGES_UNROLL; i++)
 		shared->addr[i] = addr[n - 1];
-	r = run(b->pages_fd, groups, 0);
-	if (r != 0)
-		return r < 0 ? r : -EINVAL;
+	r = run(fd, groups, 0);
+	return r > 0 ? -EINVAL : r;
+}
+
+static int gather_pages(struct bpf_source *b, const uint64_t *addr, size_t n, const void **ret,
+			size_t *ret_faults)
+{
+	struct kmem_pages_shared *shared = &b->pages->bss->shared;
+	size_t faults = 0;
+	int r = run_groups(b, b->pages_fd, addr, n);
+
+	if (r < 0)
+		return r;
 	/* All zeros: a fault, or a struct page that the kernel has not set up yet. */
 	for (size_t i = 0; i < n; i++) {
 		if (!shared->pages[i][0] && is_zero(shared->pages[i], KMEM_PAGE_WORDS) &&
@@ -161,9 +176,6 @@ static int bpf_gather(struct kmem_source *s, const uint64_t *addr, size_t n, siz
 	struct kmem_bpf_shared *shared = &of(s)->skel->bss->shared;
 	size_t max = of(s)->gather_max, faults = 0;
 
-	if (size == KMEM_PAGE_WORDS * sizeof(uint64_t) && size == s->page_struct_size &&
-	    of(s)->many && n >= KMEM_PAGES_UNROLL && load_pages(of(s)))
-		return gather_pages(of(s), addr, n, ret, ret_faults);
 	for (size_t i = 0; i < n; i += max) {
 		size_t count = n - i < max ? n - i : max;
 		int r;
@@ -178,6 +190,29 @@ static int bpf_gather(struct kmem_source *s, const uint64_t *addr, size_t n, siz
 	}
 	*ret = n > max ? buf : shared->buffer;
 	*ret_faults = faults;
+	return 0;
+}
+
+static int bpf_pages(struct kmem_source *s, const uint64_t *addr, size_t n, void *buf,
+		     const void **ret, size_t *ret_faults)
+{
+	if (s->page_struct_size == KMEM_PAGE_WORDS * sizeof(uint64_t) && of(s)->many && n > 0 &&
+	    load_pages(of(s)))
+		return gather_pages(of(s), addr, n, ret, ret_faults);
+	return bpf_gather(s, addr, n, s->page_struct_size, buf, ret, ret_faults);
+}
+
+static int bpf_words(struct kmem_source *s, const uint64_t *addr, size_t n, const uint64_t **ret)
+{
+	struct bpf_source *b = of(s);
+	int r;
+
+	if (!b->many || n == 0 || !load_pages(b))
+		return -ENOTSUP;
+	r = run_groups(b, b->words_fd, addr, n);
+	if (r < 0)
+		return r;
+	*ret = (const uint64_t *)b->pages->bss->shared.words;
 	return 0;
 }
 
@@ -196,6 +231,8 @@ static void bpf_expect(struct kmem_source *s, uint64_t samples)
 }
 
 static const struct kmem_source_ops bpf_ops = {.expect = bpf_expect,
+					       .pages = bpf_pages,
+					       .words = bpf_words,
 					       .name = "bpf",
 					       .read = bpf_read,
 					       .gather = bpf_gather,
@@ -373,6 +410,7 @@ int kmem_open_bpf(struct kmem_source **ret, const struct sysroot *root, const st
 	b->s.ops = &bpf_ops;
 	b->s.page_size = (size_t)sysconf(_SC_PAGESIZE);
 	b->s.page_struct_size = l->page.size;
+	b->page_words = layout_page_words(l);
 	b->s.ns_per_page = 12;
 	b->s.ns_per_sample = 50;
 	r = load(b, e);

@@ -57,6 +57,27 @@ static int timed_gather(struct kmem_source *s, const uint64_t *addr, size_t n, s
 	return r;
 }
 
+static int timed_pages(struct kmem_source *s, const uint64_t *addr, size_t n, void *buf,
+		       const void **ret, size_t *ret_faults)
+{
+	struct timed *t = (struct timed *)s;
+	uint64_t start = cpu();
+	int r = kmem_pages(t->inner, addr, n, buf, ret, ret_faults);
+
+	t->ns += cpu() - start;
+	return r;
+}
+
+static int timed_words(struct kmem_source *s, const uint64_t *addr, size_t n, const uint64_t **ret)
+{
+	struct timed *t = (struct timed *)s;
+	uint64_t start = cpu();
+	int r = kmem_words(t->inner, addr, n, ret);
+
+	t->ns += cpu() - start;
+	return r;
+}
+
 static void timed_expect(struct kmem_source *s, uint64_t samples)
 {
 	struct timed *t = (struct timed *)s;
@@ -74,6 +95,8 @@ static void timed_close(struct kmem_source *s)
 static const struct kmem_source_ops timed_ops = {.name = "timed",
 						 .read = timed_read,
 						 .gather = timed_gather,
+						 .pages = timed_pages,
+						 .words = timed_words,
 						 .expect = timed_expect,
 						 .close = timed_close};
 
