@@ -34,6 +34,7 @@ struct symbols;
 
 /* One mapping of one process, as a mmap2 event or a line of /proc/PID/maps says it. */
 struct symbol_map {
+	uint32_t process;    /* the caller's name for it (a pid may be two processes') */
 	uint32_t pid;	     /* tgid in our own pid namespace */
 	uint64_t start, end; /* virtual addresses, end exclusive */
 	uint64_t pgoff;	     /* bytes: where in the file start is; 0 for what is no file */
@@ -56,7 +57,7 @@ int symbols_create(struct symbols **ret, const struct symbols_limits *limits);
 void symbols_destroy(struct symbols *s);
 
 /*
- * Note a mapping.  Returns its id, the same one for the same (pid, start, end, pgoff, file), or
+ * Note a mapping.  Returns its id, the same one for the same (process, start, end, pgoff, file), or
  * SYMBOLS_NO_MAP when the table is full (counted).  A process that has exec'ed or whose pid is
  * another's simply adds more: the caller knows which map was there at the time of a sample.
  */
@@ -95,7 +96,7 @@ const char *symbols_name(const struct symbols *s, uint32_t map, uint64_t address
 			 uint64_t *ret_offset);
 
 /*
- * tables/symbol_maps.tsv, symbol_modules.tsv, symbol_names.tsv (FORMAT.md).  A stack is joined to
- * them by (map id, address).
+ * tables/stack_mappings.tsv, stack_objects.tsv, stack_symbols.tsv (FORMAT.md).  A stack is joined
+ * to them by (map id, address).
  */
 int symbols_emit(const struct symbols *s, struct emit *out);
