@@ -302,51 +302,6 @@ static int by_usage(const void *a, const void *b)
 	return (x->cache_id > y->cache_id) - (x->cache_id < y->cache_id);
 }
 
-/* v2 counts them in cgroup.stat; v1 only lets them be told from /proc/cgroups, whose number of
- * groups still has them. */
-static void dying(struct model_build *b)
-{
-	const struct facts *f = b->f;
-	struct model *m = b->m;
-	uint64_t v1 = 0, scanned = 0;
-	bool root = false, v2 = false;
-
-	m->dying_cgroups = FACT_NONE;
-	m->dying_cached_bytes = b->sampled ? 0 : FACT_NONE_F;
-	for (size_t i = 0; i < m->cgroup_count; i++) {
-		const struct model_cgroup *g = &m->cgroups[i];
-
-		if (g->dying) {
-			scanned++;
-			if (b->sampled)
-				m->dying_cached_bytes += g->cached.bytes;
-		}
-		if (!g->fact)
-			continue;
-		if (path_length(g->path) == 0)
-			root = true;
-		if (g->fact->version == 1)
-			v1++;
-		/* Counted over the whole subtree, so the largest is the root's or near it. */
-		if (g->fact->dying_descendants != FACT_NONE) {
-			if (!v2 || g->fact->dying_descendants > m->dying_cgroups)
-				m->dying_cgroups = g->fact->dying_descendants;
-			v2 = true;
-		}
-	}
-	for (size_t i = 0; i < f->controllers.count && v1 && !v2; i++) {
-		const struct fact_cgroup_controller *c = &f->controllers.rows[i];
-		const struct fact_collector *seen = facts_collector(f, "cgroups");
-		bool all = !f->cgroups.cut && seen && seen->status && !strcmp(seen->status, "ok");
-
-		if (all && c->name && !strcmp(c->name, "memory") && c->groups != FACT_NONE)
-			m->dying_cgroups = none_sub(c->groups, v1 + (root ? 0 : 1));
-	}
-	/* What the scan met is there, whatever the counters say. */
-	if (scanned && (m->dying_cgroups == FACT_NONE || m->dying_cgroups < scanned))
-		m->dying_cgroups = scanned;
-}
-
 static int build(struct model_build *b, struct rows *t, uint32_t *place)
 {
 	const struct facts *f = b->f;
@@ -394,7 +349,6 @@ static int build(struct model_build *b, struct rows *t, uint32_t *place)
 		if (v)
 			*v = place[row - 1];
 	}
-	dying(b);
 	return 0;
 }
 

@@ -47,13 +47,9 @@ static uint64_t page_size(const struct facts *f, const struct sample_design *d, 
 int model_create(struct model **ret, const struct facts *f)
 {
 	static int (*const steps[])(struct model_build *) = {
-		model_build_cgroups,
-		model_build_page_cache,
-		model_build_shared_memory,
-		model_build_file_systems,
-		model_build_panorama,
-		model_build_processes,
-		rankings,
+		model_build_cgroups,	   model_build_dying,	     model_build_page_cache,
+		model_build_shared_memory, model_build_file_systems, model_build_panorama,
+		model_build_processes,	   model_build_kubernetes,   rankings,
 		model_build_not_seen,
 	};
 	struct model *m = calloc(1, sizeof(*m));

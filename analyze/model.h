@@ -18,10 +18,12 @@ struct model_cgroup {
 	const char *path;
 	const char *namespace, *pod, *container, *runtime; /* NULL when it is no container's */
 	const char *name; /* what people call it: "ns/pod/container", container name, or path */
+	const char *qos;  /* of Kubernetes: Guaranteed, Burstable, BestEffort; NULL: no pod's */
 	bool dying;
-	uint64_t limit_bytes;		/* effective: minimum over the ancestors; FACT_NONE: none */
-	uint64_t workingset_bytes;	/* usage − inactive_file, as the kubelet counts it */
-	struct estimate cached;		/* by the scan; NaN when not scanned */
+	uint64_t limit_bytes;	   /* effective: minimum over the ancestors; FACT_NONE: none */
+	uint64_t workingset_bytes; /* usage − inactive_file, as the kubelet counts it */
+	uint64_t request_bytes;	   /* as the kubelet was told it, to 0.1% of memory; FACT_NONE */
+	struct estimate cached;	   /* by the scan; NaN when not scanned */
 	struct model_file_share *files; /* largest first */
 	size_t file_count;
 };
@@ -40,6 +42,7 @@ struct model_file {
 struct model_file_share {
 	const struct model_file *file;
 	struct estimate bytes;
+	double active; /* bytes of it on the active list */
 };
 struct model_cgroup_share {
 	const struct model_cgroup *cgroup;
@@ -58,6 +61,19 @@ struct model_file_system { /* all files of it in the page cache */
 	const char *fstype;
 	uint64_t major, minor;
 	struct estimate files, bytes;
+};
+
+struct model_dying_parent { /* where deleted groups piled up */
+	const char *path;
+	uint64_t groups;       /* directly below it, at least */
+	uint64_t groups_first; /* at the start of the window; FACT_NONE */
+	uint64_t found;	       /* of these, those the scan met */
+	double cached;	       /* page cache charged to those; NaN: none met */
+};
+
+struct model_eviction { /* a pod, in the order in which the kubelet would evict them */
+	const struct model_cgroup *pod;
+	double above; /* bytes of working set above its request */
 };
 
 struct model_program { /* processes of one name; sums of what was measured of them */
@@ -99,8 +115,14 @@ struct model {
 	size_t slab_count;
 
 	bool scanned;
-	bool scan_exact;	   /* every page was read: no sample */
-	uint64_t dying_cgroups;	   /* FACT_NONE: not measured */
+	bool scan_exact;			  /* every page was read: no sample */
+	uint64_t dying_cgroups;			  /* FACT_NONE: not measured */
+	uint64_t dying_cgroups_first;		  /* at the start of the window */
+	struct model_dying_parent *dying_parents; /* most groups first */
+	size_t dying_parent_count;
+	double kubelet_available;	  /* its memory.available; NaN: no pods, or not known */
+	struct model_eviction *evictions; /* the first one first */
+	size_t eviction_count;
 	double dying_cached_bytes; /* page cache charged to them; NaN: not scanned */
 	uint64_t shmem_bytes;	   /* Σ nrpages of shmem files */
 	double found_bytes;	   /* the scan's own sum, without reference to meminfo */

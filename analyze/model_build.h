@@ -26,11 +26,13 @@ struct model_build {
 
 /* Each 0 or -ENOMEM, in this order. */
 int model_build_cgroups(struct model_build *b);
+int model_build_dying(struct model_build *b);
 int model_build_page_cache(struct model_build *b);
 int model_build_shared_memory(struct model_build *b);
 int model_build_file_systems(struct model_build *b);
 int model_build_panorama(struct model_build *b);
 int model_build_processes(struct model_build *b);
+int model_build_kubernetes(struct model_build *b);
 int model_build_not_seen(struct model_build *b);
 
 /* FACT_NONE stays FACT_NONE, and nothing wraps around. */

@@ -20,7 +20,8 @@ struct count { /* sampled pages of one file */
 struct pair {		       /* sampled pages of a file charged to a cgroup */
 	uint32_t file, cgroup; /* places in m->files and m->cgroups */
 	struct tally part;
-	uint64_t mixed; /* pairs of the file of which one page is another cgroup's, or nobody's */
+	uint64_t active; /* of its pages */
+	uint64_t mixed;	 /* pairs of the file of which one page is another cgroup's, or nobody's */
 };
 
 struct order {
@@ -132,6 +133,7 @@ static size_t merge(struct pair *pairs, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (kept && by_file(&pairs[kept - 1], &pairs[i]) == 0) {
 			add_tally(&pairs[kept - 1].part, &pairs[i].part);
+			pairs[kept - 1].active = none_add(pairs[kept - 1].active, pairs[i].active);
 			pairs[kept - 1].mixed = none_add(pairs[kept - 1].mixed, pairs[i].mixed);
 		} else {
 			pairs[kept++] = pairs[i];
@@ -181,7 +183,8 @@ static int shares(struct model_build *b, const struct pair *pairs, size_t n,
 		of_files[i] = (struct model_cgroup_share){&m->cgroups[pairs[i].cgroup], e};
 		if (file->cgroup_count++ == 0)
 			file->cgroups = &of_files[i];
-		of_cgroups[next[pairs[i].cgroup]++] = (struct model_file_share){file, e};
+		of_cgroups[next[pairs[i].cgroup]++] = (struct model_file_share){
+			file, e, e.bytes * (double)pairs[i].active / (double)pairs[i].part.pages};
 	}
 	for (size_t i = 0; i < m->cgroup_count; i++)
 		if (m->cgroups[i].file_count)
@@ -264,10 +267,11 @@ static uint32_t place_of(const struct lookup *ids, uint64_t id)
 }
 
 static void add_pair(struct scratch *s, uint32_t file, uint32_t cgroup, struct tally part,
-		     uint64_t mixed)
+		     uint64_t active, uint64_t mixed)
 {
 	if (file && cgroup)
-		s->pairs[s->pair_count++] = (struct pair){file - 1, cgroup - 1, part, mixed};
+		s->pairs[s->pair_count++] =
+			(struct pair){file - 1, cgroup - 1, part, active, mixed};
 }
 
 /* Sums the samples, by place in the facts; all pages into *all. */
@@ -294,7 +298,7 @@ static void count_samples(struct model_build *b, const struct lookup *ids, struc
 		if (state & STATE_SWAP_BACKED)
 			c->swap_backed = true;
 		add_pair(s, file, place_of(&b->cgroup_ids, x->cgroup),
-			 (struct tally){.pages = pages}, 0);
+			 (struct tally){.pages = pages}, state & STATE_ACTIVE ? pages : 0, 0);
 	}
 }
 
@@ -337,10 +341,11 @@ static void count_pair(struct model_build *b, const struct lookup *ids, struct s
 			c->dirty.both = none_add(c->dirty.both, n);
 	}
 	if (same && cgroup == cgroup2) {
-		add_pair(s, file, cgroup, (struct tally){.paired = none_mul(n, 2), .both = n}, 0);
+		add_pair(s, file, cgroup, (struct tally){.paired = none_mul(n, 2), .both = n}, 0,
+			 0);
 	} else {
-		add_pair(s, file, cgroup, (struct tally){.paired = n}, same ? n : 0);
-		add_pair(s, file2, cgroup2, (struct tally){.paired = n}, same ? n : 0);
+		add_pair(s, file, cgroup, (struct tally){.paired = n}, 0, same ? n : 0);
+		add_pair(s, file2, cgroup2, (struct tally){.paired = n}, 0, same ? n : 0);
 	}
 }
 

@@ -110,57 +110,6 @@ static void processes(struct json *j, const struct model *m)
 	json_array_end(j);
 }
 
-static void cgroup_figures(struct json *j, const struct fact_cgroup *f)
-{
-	static const struct {
-		const char *key;
-		size_t offset;
-	} rest[] = {
-		{"anon_bytes", offsetof(struct fact_cgroup, anon_bytes)},
-		{"file_bytes", offsetof(struct fact_cgroup, file_bytes)},
-		{"active_file_bytes", offsetof(struct fact_cgroup, active_file_bytes)},
-		{"shmem_bytes", offsetof(struct fact_cgroup, shmem_bytes)},
-		{"slab_bytes", offsetof(struct fact_cgroup, slab_bytes)},
-		{"swap_bytes", offsetof(struct fact_cgroup, swap_bytes)},
-		{"kernel_bytes", offsetof(struct fact_cgroup, kernel_bytes)},
-	};
-
-	for (size_t i = 0; i < sizeof(rest) / sizeof(*rest); i++) {
-		if (f)
-			json_fact(j, rest[i].key,
-				  *(const uint64_t *)((const char *)f + rest[i].offset));
-		else
-			json_knull(j, rest[i].key);
-	}
-}
-
-static void cgroups(struct json *j, const struct model *m)
-{
-	if (!m->cgroup_count) {
-		json_knull(j, "cgroups");
-		return;
-	}
-	json_key(j, "cgroups");
-	json_array(j);
-	for (size_t i = 0; i < bounded(m->cgroup_count); i++) {
-		const struct model_cgroup *g = &m->cgroups[i];
-
-		json_object(j);
-		json_kstr(j, "path", g->path);
-		json_kstr(j, "namespace", g->namespace);
-		json_kstr(j, "pod", g->pod);
-		json_kstr(j, "container", g->container);
-		json_kstr(j, "runtime", g->runtime);
-		json_kstr(j, "state", g->dying ? "dying" : "online");
-		json_fact(j, "usage_bytes", g->fact ? g->fact->usage_bytes : FACT_NONE);
-		json_fact(j, "limit_bytes", g->limit_bytes);
-		cgroup_figures(j, g->fact);
-		json_fact(j, "workingset_bytes", g->workingset_bytes);
-		json_object_end(j);
-	}
-	json_array_end(j);
-}
-
 static void slabs(struct json *j, const struct model *m)
 {
 	if (!m->slab_count) {
@@ -200,7 +149,7 @@ void json_memory(struct json *j, const struct report *r)
 	parts(j, m);
 	processes(j, m);
 	programs(j, m);
-	cgroups(j, m);
+	json_cgroups(j, m);
 	slabs(j, m);
 	json_knull(j, "heaps");
 	json_object_end(j);

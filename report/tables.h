@@ -14,6 +14,7 @@ struct table_def {
 
 extern const struct table_def tables_cache[];  /* tables_cache.c; each ends with a NULL id */
 extern const struct table_def tables_memory[]; /* tables_memory.c */
+extern const struct table_def tables_groups[];
 extern const struct table_def tables_processes[];
 extern const struct table_def tables_raw[]; /* tables_raw.c */
 

@@ -51,6 +51,26 @@ static const struct fact_field fields_fact_cgroup[] = {
 	FACT_U64(fact_cgroup, max_events),
 	FACT_U64(fact_cgroup, dying_descendants),
 	FACT_U64(fact_cgroup, children),
+	FACT_U64(fact_cgroup, slab_unreclaimable_bytes),
+	FACT_U64(fact_cgroup, kernel_stack_bytes),
+	FACT_U64(fact_cgroup, page_table_bytes),
+	FACT_U64(fact_cgroup, percpu_bytes),
+	FACT_U64(fact_cgroup, sock_bytes),
+	FACT_U64(fact_cgroup, high_bytes),
+	FACT_U64(fact_cgroup, low_bytes),
+	FACT_U64(fact_cgroup, min_bytes),
+	FACT_U64(fact_cgroup, processes),
+	FACT_U64(fact_cgroup, under_oom),
+	FACT_U64(fact_cgroup, high_events),
+	FACT_U64(fact_cgroup, high_events_first),
+	FACT_U64(fact_cgroup, max_events_first),
+	FACT_U64(fact_cgroup, oom_kills_first),
+	FACT_U64(fact_cgroup, dying_first),
+	FACT_U64(fact_cgroup, pressure_some_us),
+	FACT_U64(fact_cgroup, pressure_some_first_us),
+	FACT_U64(fact_cgroup, pressure_full_us),
+	FACT_U64(fact_cgroup, pressure_full_first_us),
+	FACT_U64(fact_cgroup, vanished),
 };
 FACT_TYPE(fact_cgroup, "cgroups", 5, 200000);
 
@@ -58,6 +78,7 @@ static const struct fact_field fields_fact_cgroup_controller[] = {
 	FACT_STR(fact_cgroup_controller, name, 64),
 	FACT_U64(fact_cgroup_controller, hierarchy),
 	FACT_U64(fact_cgroup_controller, groups),
+	FACT_U64(fact_cgroup_controller, groups_first),
 };
 FACT_TYPE(fact_cgroup_controller, "cgroup_controllers", 6, 64);
 
@@ -70,9 +91,12 @@ struct cgroup {
 
 struct cgroup_state {
 	struct rows rows;
-	struct index index; /* version digit and path → row */
-	uint64_t controllers_ms;
+	struct index index;	    /* version digit and path → row */
+	uint64_t first_ms, last_ms; /* of any group */
+	bool any;
+	uint64_t controllers_ms, controllers_first_ms;
 	struct rows controllers;
+	struct rows controllers_first; /* as they were in the first reading */
 };
 
 struct controller {
@@ -104,6 +128,11 @@ static const struct stat_key {
 	{2, "kernel", offsetof(struct fact_cgroup, kernel_bytes)},
 	{2, "file_dirty", offsetof(struct fact_cgroup, dirty_bytes)},
 	{2, "file_mapped", offsetof(struct fact_cgroup, mapped_bytes)},
+	{2, "slab_unreclaimable", offsetof(struct fact_cgroup, slab_unreclaimable_bytes)},
+	{2, "kernel_stack", offsetof(struct fact_cgroup, kernel_stack_bytes)},
+	{2, "pagetables", offsetof(struct fact_cgroup, page_table_bytes)},
+	{2, "percpu", offsetof(struct fact_cgroup, percpu_bytes)},
+	{2, "sock", offsetof(struct fact_cgroup, sock_bytes)},
 };
 
 static void read_stat(struct cgroup *g, struct text data)
@@ -155,59 +184,108 @@ static void read_limit(struct cgroup *g, struct text data)
 	}
 }
 
-static void read_number(struct text data, uint64_t *ret)
-{
-	struct text line;
-	uint64_t v;
+/* Whole-number files, and single keys of those that have several. */
+#define NONE SIZE_MAX
+#define LAST(f) offsetof(struct fact_cgroup, f)
+static const struct figure {
+	uint64_t version;
+	const char *file, *key; /* key NULL: the file is one number; "max" is no number */
+	size_t last, first;
+} figures[] = {
+	{1, "memory.usage_in_bytes", NULL, LAST(usage_bytes), LAST(usage_first_bytes)},
+	{1, "memory.failcnt", NULL, LAST(max_events), LAST(max_events_first)},
+	{1, "memory.oom_control", "oom_kill", LAST(oom_kills), LAST(oom_kills_first)},
+	{1, "memory.oom_control", "under_oom", LAST(under_oom), NONE},
+	{1, "memory.kmem.usage_in_bytes", NULL, LAST(kernel_bytes), NONE},
+	{1, "memory.kmem.tcp.usage_in_bytes", NULL, LAST(sock_bytes), NONE},
+	{2, "memory.current", NULL, LAST(usage_bytes), LAST(usage_first_bytes)},
+	{2, "memory.events", "max", LAST(max_events), LAST(max_events_first)},
+	{2, "memory.events", "high", LAST(high_events), LAST(high_events_first)},
+	{2, "memory.events", "oom_kill", LAST(oom_kills), LAST(oom_kills_first)},
+	{2, "memory.swap.current", NULL, LAST(swap_bytes), NONE},
+	{2, "cgroup.stat", "nr_dying_descendants", LAST(dying_descendants), LAST(dying_first)},
+	{0, "memory.high", NULL, LAST(high_bytes), NONE}, /* 0: of both, as some v1 kernels have */
+	{0, "memory.low", NULL, LAST(low_bytes), NONE},
+	{0, "memory.min", NULL, LAST(min_bytes), NONE},
+	{0, "cgroup.procs.count", NULL, LAST(processes), NONE},
+};
 
-	if (text_line(&data, &line) && text_u64(line, &v))
-		*ret = v;
-}
-
-static void read_key(struct text data, const char *name, uint64_t *ret)
+static bool read_figure(struct text data, const char *name, uint64_t *ret)
 {
 	struct text line, key;
-	uint64_t v;
 
+	if (!name)
+		return text_line(&data, &line) && text_u64(line, ret);
 	while (text_line(&data, &line))
-		if (text_word(&line, &key) && text_is(key, name) && text_word_u64(&line, &v))
-			*ret = v;
+		if (text_word(&line, &key) && text_is(key, name))
+			return text_word_u64(&line, ret);
+	return false;
 }
 
+/* "some avg10=0.00 avg60=0.00 avg300=0.00 total=1234", microseconds since the group was made.
+ * Source: Documentation/accounting/psi.rst */
+static void read_pressure(struct cgroup *g, struct text data, bool first)
+{
+	struct text line, kind, word;
+	uint64_t v;
+
+	while (text_line(&data, &line)) {
+		bool some = text_word(&line, &kind) && text_is(kind, "some");
+
+		if (!some && !text_is(kind, "full"))
+			continue;
+		while (text_word(&line, &word)) {
+			if (!text_starts(word, "total="))
+				continue;
+			word.p += strlen("total=");
+			if (!text_u64(word, &v))
+				continue;
+			if (first)
+				*(some ? &g->row.pressure_some_first_us
+				       : &g->row.pressure_full_first_us) = v;
+			else
+				*(some ? &g->row.pressure_some_us : &g->row.pressure_full_us) = v;
+		}
+	}
+}
+
+/* A figure of the first reading is the first, one of the last reading the last; read once, both. */
 static void read_entry(struct cgroup *g, uint64_t ms, struct text file, struct text data)
 {
-	bool v1 = g->row.version == 1;
+	bool v1 = g->row.version == 1, first, last;
+	uint64_t v;
 
 	if (text_starts(file, "memory."))
 		g->has_memory = true;
-	if (text_is(file, v1 ? "memory.usage_in_bytes" : "memory.current")) {
-		if (ms <= g->first_ms) {
-			g->first_ms = ms;
-			read_number(data, &g->row.usage_first_bytes);
-		}
-		if (ms < g->last_ms)
-			return;
-		read_number(data, &g->row.usage_bytes);
+	if (ms < g->first_ms)
+		g->first_ms = ms;
+	if (ms > g->last_ms)
+		g->last_ms = ms;
+	first = ms == g->first_ms;
+	last = ms == g->last_ms;
+	for (size_t i = 0; i < ARRAY_SIZE(figures); i++) {
+		const struct figure *f = &figures[i];
+
+		if ((f->version && f->version != g->row.version) || !text_is(file, f->file) ||
+		    !read_figure(data, f->key, &v))
+			continue;
+		if (last)
+			*(uint64_t *)((char *)&g->row + f->last) = v;
+		if (first && f->first != NONE)
+			*(uint64_t *)((char *)&g->row + f->first) = v;
 	}
-	if (ms < g->last_ms)
+	if (text_is(file, "memory.pressure")) {
+		if (first)
+			read_pressure(g, data, true);
+		if (last)
+			read_pressure(g, data, false);
+	}
+	if (!last)
 		return;
-	g->last_ms = ms;
 	if (text_is(file, "memory.stat"))
 		read_stat(g, data);
 	else if (text_is(file, v1 ? "memory.limit_in_bytes" : "memory.max"))
 		read_limit(g, data);
-	else if (text_is(file, v1 ? "memory.oom_control" : "memory.events"))
-		read_key(data, "oom_kill", &g->row.oom_kills);
-	if (v1 && text_is(file, "memory.failcnt"))
-		read_number(data, &g->row.max_events);
-	else if (!v1 && text_is(file, "memory.events"))
-		read_key(data, "max", &g->row.max_events);
-	if (v1 && text_is(file, "memory.kmem.usage_in_bytes"))
-		read_number(data, &g->row.kernel_bytes);
-	else if (!v1 && text_is(file, "memory.swap.current"))
-		read_number(data, &g->row.swap_bytes);
-	else if (!v1 && text_is(file, "cgroup.stat"))
-		read_key(data, "nr_dying_descendants", &g->row.dying_descendants);
 }
 
 /* "memory/kubepods/pod1/memory.stat" → 1, "/kubepods/pod1", "memory.stat" */
@@ -278,34 +356,59 @@ static struct cgroup *find_group(struct parse *p, struct cgroup_state *s, uint64
 }
 
 /* /proc/cgroups: "memory	4	14	1" */
-static int read_controllers(struct parse *p, struct cgroup_state *s, const struct member_ref *m,
-			    struct text data)
+static int read_controllers(struct parse *p, struct rows *rows, struct text data)
 {
 	struct text line, name;
 	struct controller *c;
 	uint64_t hierarchy, groups;
 
-	if (s->controllers.count && m->ms < s->controllers_ms)
-		return 0;
-	s->controllers_ms = m->ms;
-	s->controllers.count = 0;
-	s->controllers.size = sizeof(*c);
+	rows->count = 0;
+	rows->size = sizeof(*c);
 	while (text_line(&data, &line)) {
 		if (!text_word(&line, &name) || *name.p == '#')
 			continue;
 		if (!text_word_u64(&line, &hierarchy) || !text_word_u64(&line, &groups) ||
-		    s->controllers.count >= fact_cgroup_controller_type.max_rows) {
+		    rows->count >= fact_cgroup_controller_type.max_rows) {
 			p->bad++;
 			continue;
 		}
-		c = rows_add(p->arena, &s->controllers);
+		c = rows_add(p->arena, rows);
 		if (!c)
 			return -ENOMEM;
+		fact_clear(&fact_cgroup_controller_type, &c->row);
 		c->row.name = text_copy(name, c->name, sizeof(c->name));
 		c->row.hierarchy = hierarchy;
 		c->row.groups = groups;
 	}
 	return 0;
+}
+
+static int read_both_controllers(struct parse *p, struct cgroup_state *s, uint64_t ms,
+				 struct text data)
+{
+	uint64_t bad = p->bad;
+	int r = 0;
+
+	if (!s->controllers_first.count || ms < s->controllers_first_ms) {
+		s->controllers_first_ms = ms;
+		r = read_controllers(p, &s->controllers_first, data);
+	}
+	if (r < 0 || (s->controllers.count && ms < s->controllers_ms))
+		return r;
+	p->bad = bad; /* the same lines are not counted twice */
+	s->controllers_ms = ms;
+	return read_controllers(p, &s->controllers, data);
+}
+
+static uint64_t groups_at_first(const struct cgroup_state *s, const struct controller *c)
+{
+	for (size_t i = 0; i < s->controllers_first.count; i++) {
+		const struct controller *first = rows_at(&s->controllers_first, i);
+
+		if (!strcmp(first->name, c->name))
+			return first->row.groups;
+	}
+	return FACT_NONE;
 }
 
 static int cgroup_member(struct parse *p, void *state, const struct member_ref *m, const char *data,
@@ -320,7 +423,12 @@ static int cgroup_member(struct parse *p, void *state, const struct member_ref *
 	int r, more;
 
 	if (strcmp(m->name, "raw/cgroups") != 0)
-		return read_controllers(p, s, m, TEXT(data, len));
+		return read_both_controllers(p, s, m->ms, TEXT(data, len));
+	if (!s->any || m->ms < s->first_ms)
+		s->first_ms = m->ms;
+	if (!s->any || m->ms > s->last_ms)
+		s->last_ms = m->ms;
+	s->any = true;
 	while ((more = pack_next(data, len, &pos, &entry)) > 0) {
 		if (!split_name(TEXT(entry.name, entry.name_len), &version, &path, &file))
 			continue;
@@ -385,14 +493,22 @@ static int cgroup_finish(struct parse *p, void *state)
 	for (size_t i = 0; i < s->rows.count; i++)
 		count_family(s, rows_at(&s->rows, i));
 	for (size_t i = 0; r >= 0 && i < s->rows.count; i++) {
-		const struct cgroup *g = rows_at(&s->rows, i);
+		struct cgroup *g = rows_at(&s->rows, i);
 
+		g->row.vanished = g->last_ms < s->last_ms;
+		if (g->first_ms > s->first_ms) { /* made during the window, or not seen before */
+			g->row.usage_first_bytes = g->row.high_events_first = FACT_NONE;
+			g->row.max_events_first = g->row.oom_kills_first = FACT_NONE;
+			g->row.dying_first = g->row.pressure_some_first_us = FACT_NONE;
+			g->row.pressure_full_first_us = FACT_NONE;
+		}
 		if (g->has_memory)
 			r = parse_emit(p, &fact_cgroup_type, &g->row);
 	}
 	for (size_t i = 0; r >= 0 && i < s->controllers.count; i++) {
-		const struct controller *c = rows_at(&s->controllers, i);
+		struct controller *c = rows_at(&s->controllers, i);
 
+		c->row.groups_first = groups_at_first(s, c);
 		r = parse_emit(p, &fact_cgroup_controller_type, &c->row);
 	}
 	return r;

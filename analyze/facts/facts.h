@@ -105,12 +105,24 @@ struct fact_cgroup {
 	uint64_t oom_kills, max_events; /* since the group was made */
 	uint64_t dying_descendants;	/* v2 cgroup.stat */
 	uint64_t children;		/* groups directly below, of this table */
+	uint64_t slab_unreclaimable_bytes, kernel_stack_bytes, page_table_bytes, percpu_bytes;
+	uint64_t sock_bytes;			   /* v2: of sockets; v1: of TCP's */
+	uint64_t high_bytes, low_bytes, min_bytes; /* FACT_NONE: none, or not known */
+	uint64_t processes;			   /* in the group itself */
+	uint64_t under_oom; /* v1: 1 while its processes wait for somebody to free memory */
+	uint64_t high_events;
+	/* By the first reading; equal to the last when read once. */
+	uint64_t high_events_first, max_events_first, oom_kills_first, dying_first;
+	/* Stalled for memory since the group was made: some, all of its processes. */
+	uint64_t pressure_some_us, pressure_some_first_us, pressure_full_us, pressure_full_first_us;
+	uint64_t vanished; /* seen at the start only */
 };
 
 /* cgroup.c: one row per line of /proc/cgroups. */
 struct fact_cgroup_controller {
 	const char *name;
 	uint64_t hierarchy, groups; /* groups: num_cgroups, dying ones included */
+	uint64_t groups_first;	    /* at the start of the window */
 };
 
 /* mount.c */

@@ -60,6 +60,18 @@ int rule_cgroup_dying(const struct model *m, struct findings *out)
 	f->weight = cached > 0 ? cached : 0;
 	finding_because(out, f, "#cgroups", "%s memory cgroups are deleted but still there",
 			count_words(out, dying));
+	double grown = dying - figure(m->dying_cgroups_first);
+
+	if (grown >= 1)
+		finding_because(out, f, "#dying-cgroups",
+				"%s of them came in the %s of the capture", count_words(out, grown),
+				seconds_words(out, window_s(m)));
+	if (m->dying_parent_count) {
+		const struct model_dying_parent *p = m->dying_parents;
+
+		finding_because(out, f, "#dying-cgroups", "%s of them were directly below %s",
+				count_words(out, (double)p->groups), p->path);
+	}
 	if (!isnan(cached))
 		finding_because(out, f, "#cgroups",
 				"%s of page cache are charged to those that were found",

@@ -107,9 +107,8 @@ static void group(const struct model *m, struct findings *out, const struct mode
 {
 	const struct fact_cgroup *c = g->fact;
 	double usage = figure(c->usage_bytes), limit = figure(c->limit_bytes);
-	double shmem = figure(c->shmem_bytes), slab = figure(c->slab_reclaimable_bytes);
-	double file = figure(c->file_bytes), kills = figure(c->oom_kills);
-	double fixed = usage - (file - (isnan(shmem) ? 0 : shmem)) - (isnan(slab) ? 0 : slab);
+	double shmem = figure(c->shmem_bytes), kills = figure(c->oom_kills);
+	double fixed = group_fixed(c);
 	struct finding *f;
 
 	if (!(limit > 0) || limit >= figure(m->memory_total) || !(fixed >= GROUP_NEAR * limit) ||
@@ -140,6 +139,7 @@ static void group(const struct model *m, struct findings *out, const struct mode
 				"%s of its processes were killed for memory since it was started",
 				count_words(out, kills));
 	largest_processes(m, out, f, g->path);
+	group_in_kubernetes(m, out, f, g);
 	finding_advice(out, f, "Find out why the largest process grew, or raise the limit of %s.",
 		       cgroup_words(out, g));
 	if (shmem >= 0.1 * usage)

@@ -20,6 +20,10 @@ int rule_memory_process_heap(const struct model *m, struct findings *out);
 int rule_memory_kernel(const struct model *m, struct findings *out);
 int rule_memory_huge_pages(const struct model *m, struct findings *out);
 int rule_memory_unaccounted(const struct model *m, struct findings *out);
+int rule_cgroup_near_limit(const struct model *m, struct findings *out);
+int rule_cgroup_throttled(const struct model *m, struct findings *out);
+int rule_cgroup_oom_killed(const struct model *m, struct findings *out);
+int rule_kubernetes_eviction(const struct model *m, struct findings *out);
 int rule_capture_partial(const struct model *m, struct findings *out);
 
 #define KIB (1024.0)
@@ -92,3 +96,14 @@ bool describe_files(struct findings *out, const struct file_bytes *rows, size_t 
  * caller frees *ret; NULL and 0 when the scan has none. */
 int files_of_tree(const struct model *m, const struct model_cgroup *g, struct file_bytes **ret,
 		  size_t *ret_count);
+/* The same of the bytes that are on the active list. */
+int active_files_of_tree(const struct model *m, const struct model_cgroup *g,
+			 struct file_bytes **ret, size_t *ret_count);
+
+/* Of a group's usage what no reclaim frees: neither file cache nor reclaimable slab.  NaN. */
+double group_fixed(const struct fact_cgroup *c);
+/* How much a counter grew over the window; NaN: not measured twice. */
+double group_delta(uint64_t first, uint64_t last);
+/* What Kubernetes would do about a pod's or container's memory; nothing of other groups. */
+void group_in_kubernetes(const struct model *m, struct findings *out, struct finding *f,
+			 const struct model_cgroup *g);

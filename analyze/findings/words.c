@@ -247,8 +247,8 @@ static int largest_first(const void *a, const void *b)
 	return by_file(a, b);
 }
 
-int files_of_tree(const struct model *m, const struct model_cgroup *g, struct file_bytes **ret,
-		  size_t *ret_count)
+static int tree_files(const struct model *m, const struct model_cgroup *g, bool active,
+		      struct file_bytes **ret, size_t *ret_count)
 {
 	struct file_bytes *rows;
 	size_t n = 0, kept = 0;
@@ -266,10 +266,12 @@ int files_of_tree(const struct model *m, const struct model_cgroup *g, struct fi
 
 		if (c != g && (c->dying || !path_below(c->path, g->path)))
 			continue;
-		for (size_t k = 0; k < c->file_count; k++)
-			if (!c->files[k].file->shmem && c->files[k].bytes.bytes > 0)
-				rows[n++] = (struct file_bytes){c->files[k].file,
-								c->files[k].bytes.bytes};
+		for (size_t k = 0; k < c->file_count; k++) {
+			double bytes = active ? c->files[k].active : c->files[k].bytes.bytes;
+
+			if (!c->files[k].file->shmem && bytes > 0)
+				rows[n++] = (struct file_bytes){c->files[k].file, bytes};
+		}
 	}
 	if (n)
 		qsort(rows, n, sizeof(*rows), by_file);
@@ -284,4 +286,49 @@ int files_of_tree(const struct model *m, const struct model_cgroup *g, struct fi
 	*ret = rows;
 	*ret_count = kept;
 	return 0;
+}
+
+int files_of_tree(const struct model *m, const struct model_cgroup *g, struct file_bytes **ret,
+		  size_t *ret_count)
+{
+	return tree_files(m, g, false, ret, ret_count);
+}
+
+int active_files_of_tree(const struct model *m, const struct model_cgroup *g,
+			 struct file_bytes **ret, size_t *ret_count)
+{
+	return tree_files(m, g, true, ret, ret_count);
+}
+
+/* ------------------------------------------------------------------ groups */
+
+double group_fixed(const struct fact_cgroup *c)
+{
+	double shmem = figure(c->shmem_bytes), slab = figure(c->slab_reclaimable_bytes);
+
+	return figure(c->usage_bytes) - (figure(c->file_bytes) - (isnan(shmem) ? 0 : shmem)) -
+	       (isnan(slab) ? 0 : slab);
+}
+
+double group_delta(uint64_t first, uint64_t last)
+{
+	if (first == FACT_NONE || last == FACT_NONE || last < first)
+		return FACT_NONE_F;
+	return (double)(last - first);
+}
+
+void group_in_kubernetes(const struct model *m, struct findings *out, struct finding *f,
+			 const struct model_cgroup *g)
+{
+	if (!g->qos)
+		return;
+	finding_because(
+		out, f, "#cgroups",
+		"Kubernetes: QoS class %s%s%s; at the limit the kernel kills inside the container "
+		"and the kubelet restarts it (OOMKilled), it does not evict for that; it evicts "
+		"when memory.available of the node, now %s, falls below its threshold (100 MiB "
+		"unless configured)",
+		g->qos, g->request_bytes != FACT_NONE ? ", request about " : "",
+		g->request_bytes != FACT_NONE ? size_words(out, (double)g->request_bytes) : "",
+		size_words(out, m->kubelet_available));
 }

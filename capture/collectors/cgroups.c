@@ -21,15 +21,17 @@
 #define FILE_CAP (60u << 10)
 #define PROCS "cgroup.procs"
 
-/* At most 64 each.  The first one is the usage, the only one read at the start. */
+/* At most 64 each.  The first ones are read at the start as well: usage, and what counts up. */
+#define V1_AT_START 3
+#define V2_AT_START 4
 static const char *const v1_files[] = {
 	"memory.usage_in_bytes",
+	"memory.failcnt",
+	"memory.oom_control",
 	"memory.limit_in_bytes",
 	"memory.stat",
 	"memory.max_usage_in_bytes",
 	"memory.soft_limit_in_bytes",
-	"memory.failcnt",
-	"memory.oom_control",
 	"memory.use_hierarchy",
 	"memory.swappiness",
 	"memory.numa_stat",
@@ -66,6 +68,9 @@ static const char *const v1_files[] = {
 
 static const char *const v2_files[] = {
 	"memory.current",
+	"memory.events",
+	"memory.pressure",
+	"cgroup.stat",
 	"memory.max",
 	"memory.high",
 	"memory.low",
@@ -73,10 +78,8 @@ static const char *const v2_files[] = {
 	"memory.peak",
 	"memory.stat",
 	"memory.numa_stat",
-	"memory.events",
 	"memory.events.local",
 	"memory.oom.group",
-	"memory.pressure",
 	"memory.swap.current",
 	"memory.swap.max",
 	"memory.swap.high",
@@ -91,7 +94,6 @@ static const char *const v2_files[] = {
 	"memory.exstat",
 	"hugetlb.2MB.current",
 	"hugetlb.1GB.current",
-	"cgroup.stat",
 	"cgroup.events",
 	"cgroup.type",
 	"cgroup.controllers",
@@ -109,8 +111,8 @@ struct walk {
 	struct gather g;
 	struct gather_clock clock;
 	const char *const *files;
-	size_t file_count;
-	bool usage_only;
+	size_t file_count, at_start;
+	bool first;
 	unsigned groups, beyond, deep, late;
 	char path[MAX_PATH]; /* "memory/a/b": the entry's name without the file */
 	size_t path_len;
@@ -191,8 +193,8 @@ static int group_files(struct walk *w, DIR *dir, bool *ret_children)
 				break;
 			}
 	}
-	if (w->usage_only)
-		there &= 1;
+	if (w->first)
+		there &= (UINT64_C(1) << w->at_start) - 1;
 	for (size_t i = 0; i < w->file_count && r >= 0; i++)
 		if (there & UINT64_C(1) << i)
 			r = group_file(w, dirfd(dir), w->files[i]);
@@ -302,6 +304,7 @@ static int walk_hierarchy(struct walk *w, const struct hierarchy *h, const char 
 
 	w->files = h->v2 ? v2_files : v1_files;
 	w->file_count = h->v2 ? ARRAY_SIZE(v2_files) : ARRAY_SIZE(v1_files);
+	w->at_start = h->v2 ? V2_AT_START : V1_AT_START;
 	w->path_len =
 		(size_t)snprintf(w->path, sizeof(w->path), "%s%s", h->name, group ? "" : h->prefix);
 	root = fd < 0 ? NULL : fdopendir(fd);
@@ -339,10 +342,10 @@ static void report(struct walk *w, const char *group, bool found)
 			    w->beyond, w->deep);
 }
 
-static int cgroups_reading(struct collect *c, bool usage_only)
+static int cgroups_reading(struct collect *c, bool first)
 {
 	struct hierarchy h[HIERARCHIES_MAX];
-	struct walk w = {.c = c, .usage_only = usage_only};
+	struct walk w = {.c = c, .first = first};
 	char group[1024], member[64], ms[16];
 	bool found = false;
 	size_t count = hierarchies_find(c->root, h);
@@ -370,7 +373,7 @@ static int cgroups_reading(struct collect *c, bool usage_only)
 		snprintf(member, sizeof(member), "raw/host/cgroups.%s", ms);
 		r = gather_member(&w.g, member, "proc/cgroups", 64 << 10);
 	}
-	if (r >= 0 && !usage_only)
+	if (r >= 0 && !first)
 		report(&w, c->options->cgroup ? group : NULL, found);
 	gather_deinit(&w.g);
 	return r < 0 ? r : 0;

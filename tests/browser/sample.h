@@ -386,7 +386,8 @@ static inline void sample_files(struct sample *s, size_t file_count)
 		s->model.cgroups[k].files = &reverse[at];
 		for (size_t i = 0; i < file_count; i++)
 			if (shares[i].cgroup == &s->model.cgroups[k])
-				reverse[at++] = (struct model_file_share){&m[i], shares[i].bytes};
+				reverse[at++] = (struct model_file_share){
+					&m[i], shares[i].bytes, shares[i].bytes.bytes / 2};
 		s->model.cgroups[k].file_count = (size_t)(&reverse[at] - s->model.cgroups[k].files);
 	}
 	s->facts.cache_files.rows = f;

@@ -17,7 +17,8 @@ static void v1_is_hierarchical(void **state)
 	struct facts *f;
 
 	facts_rows_pack(&t, "raw/cgroups.000000001", "memory/a/b/memory.usage_in_bytes", "100\n",
-			NULL);
+			"memory/a/b/memory.failcnt", "3\n", "memory/gone/memory.usage_in_bytes",
+			"1\n", NULL);
 	facts_rows_pack(&t, "raw/cgroups.000010001", "memory/memory.usage_in_bytes", "9000\n",
 			"memory/memory.limit_in_bytes", "9223372036854771712\n",
 			"memory/a/memory.limit_in_bytes", "5000\n",
@@ -31,8 +32,12 @@ static void v1_is_hierarchical(void **state)
 			"oom_kill_disable 0\nunder_oom 0\noom_kill 12\n",
 			"memory/a/b/memory.kmem.usage_in_bytes", "13\n", NULL);
 	f = facts_rows_end(&t);
-	assert_int_equal(f->cgroups.count, 3);
+	assert_int_equal(f->cgroups.count, 4);
+	assert_int_equal(find(f, "/gone")->vanished, 1);
 	g = find(f, "/a/b");
+	assert_int_equal(g->vanished, 0);
+	assert_int_equal(g->max_events_first, 3);
+	assert_true(g->oom_kills_first == FACT_NONE); /* not read at the start */
 	assert_int_equal(g->version, 1);
 	assert_int_equal(g->usage_bytes, 200);
 	assert_int_equal(g->usage_first_bytes, 100);
@@ -59,7 +64,7 @@ static void v1_is_hierarchical(void **state)
 	assert_int_equal(g->children, 1);
 	assert_true(g->usage_bytes == FACT_NONE);
 	g = find(f, "/");
-	assert_int_equal(g->children, 1);
+	assert_int_equal(g->children, 2);
 	assert_true(g->effective_limit_bytes == FACT_NONE);
 	assert_int_equal(g->limit_known, 1);
 	facts_destroy(f);
@@ -71,14 +76,26 @@ static void v2_takes_the_lowest_limit_above(void **state)
 	const struct fact_cgroup *g;
 	struct facts *f;
 
+	facts_rows_pack(&t, "raw/cgroups.000000000", "unified/cgroup.stat",
+			"nr_descendants 4\nnr_dying_descendants 1\n", "unified/k/p/c/memory.events",
+			"low 0\nhigh 0\nmax 20\noom 3\noom_kill 3\n",
+			"unified/k/p/c/memory.pressure",
+			"some avg10=0.00 avg60=0.00 avg300=0.00 total=1000\n"
+			"full avg10=0.00 avg60=0.00 avg300=0.00 total=10\n",
+			NULL);
 	facts_rows_pack(&t, "raw/cgroups.000000001", "unified/memory.stat",
 			"anon 1\nfile 2\nkernel_stack 3\npagetables 4\npercpu 5\nslab 6\nshmem 7\n",
 			"unified/cgroup.stat", "nr_descendants 4\nnr_dying_descendants 3\n",
 			"unified/k/memory.max", "300\n", "unified/k/p/memory.max", "400\n",
 			"unified/k/p/c/memory.max", "max\n", "unified/k/p/c/memory.current", "77\n",
 			"unified/k/p/c/memory.stat",
-			"anon 1\nkernel 99\nslab 6\nslab_reclaimable 5\n",
-			"unified/k/p/c/memory.events", "low 0\nhigh 1\nmax 21\noom 3\noom_kill 4\n",
+			"anon 1\nkernel 99\nslab 6\nslab_reclaimable 5\nsock 12\n",
+			"unified/k/p/c/memory.high", "290\n", "unified/k/p/c/memory.pressure",
+			"some avg10=0.00 avg60=0.00 avg300=0.00 total=5000\n"
+			"full avg10=0.00 avg60=0.00 avg300=0.00 total=20\n",
+			"unified/k/p/memory.events", "low 0\nhigh 1\nmax 21\noom 3\noom_kill 4\n",
+			"unified/k/p/c/cgroup.procs.count", "8\n", "unified/k/p/c/memory.events",
+			"low 0\nhigh 1\nmax 21\noom 3\noom_kill 4\n",
 			"unified/k/p/c/memory.swap.current", "55\n", NULL);
 	f = facts_rows_end(&t);
 	g = find(f, "/");
@@ -93,7 +110,21 @@ static void v2_takes_the_lowest_limit_above(void **state)
 	assert_int_equal(g->kernel_bytes, 99);
 	assert_int_equal(g->slab_reclaimable_bytes, 5);
 	assert_int_equal(g->max_events, 21);
+	assert_int_equal(g->max_events_first, 20);
 	assert_int_equal(g->oom_kills, 4);
+	assert_int_equal(g->oom_kills_first, 3);
+	assert_int_equal(g->high_events, 1);
+	assert_int_equal(g->high_events_first, 0);
+	assert_int_equal(g->high_bytes, 290);
+	assert_true(g->low_bytes == FACT_NONE);
+	assert_int_equal(g->sock_bytes, 12);
+	assert_int_equal(g->processes, 8);
+	assert_int_equal(g->pressure_some_first_us, 1000);
+	assert_int_equal(g->pressure_some_us, 5000);
+	assert_int_equal(g->pressure_full_us, 20);
+	/* Not there at the start: nobody knows what of it is the window's. */
+	assert_true(find(f, "/k/p")->oom_kills_first == FACT_NONE);
+	assert_int_equal(find(f, "/")->dying_first, 1);
 	assert_int_equal(g->swap_bytes, 55);
 	facts_destroy(f);
 }
