@@ -12,6 +12,7 @@
 #define BACKOFF_FIRST_NS NSEC_PER_SEC
 #define BACKOFF_MAX_NS (60 * NSEC_PER_SEC)
 #define LEAVING_NS (2 * NSEC_PER_SEC)
+#define FREEING_NS (100 * NSEC_PER_MSEC)
 #define DRY_RUN_NS (5 * NSEC_PER_SEC)
 
 static const struct policy *policy_of(const struct guard *g, const struct watched *w)
@@ -95,12 +96,72 @@ static uint64_t leaving(struct watched *w, uint64_t heap, uint64_t now)
 	return now - w->leaving_ns < LEAVING_NS ? heap : 0;
 }
 
-/* It is not heaps that grow: who dies buys a moment, and is not to blame. */
+/* Somebody is being taken apart, and how much that will bring nobody can tell any more.  It is
+ * waited for as long as memory does come back; a short-lived process of a busy machine costs
+ * FREEING_NS at most. */
+static bool coming_back(const struct guard *g, struct watched *w, uint64_t now)
+{
+	uint64_t used = scope_used(&w->scope, &g->machine);
+	bool falls = used < w->freeing_used;
+
+	if (!g->choice.not_counts[NOT_FREEING]) {
+		w->freeing_ns = 0;
+		return false;
+	}
+	if (!w->freeing_ns)
+		w->freeing_ns = now;
+	w->freeing_used = used;
+	return falls || now - w->freeing_ns < FREEING_NS;
+}
+
+/* It is not heaps that grow, or that have grown since all was well: who dies buys a moment, and is
+ * not to blame. */
 static bool tmpfs_fills(const struct guard *g, const struct watched *w)
 {
 	double growth = scope_shmem_growth(&w->scope, &g->machine);
+	uint64_t used = scope_used(&w->scope, &g->machine);
+	uint64_t shmem = scope_shmem(&w->scope, &g->machine);
 
-	return growth > 0 && growth > 0.4 * scope_consumption(&w->scope, &g->machine);
+	if (growth > 0 && growth > 0.4 * scope_consumption(&w->scope, &g->machine))
+		return true;
+	return shmem > w->calm_shmem && used > w->calm_used &&
+	       (double)(shmem - w->calm_shmem) > 0.5 * (double)(used - w->calm_used);
+}
+
+static double reaction_s(const struct watched *w)
+{
+	return 0.01 + (double)w->choice_ns / NSEC_PER_SEC;
+}
+
+/* The last reading, judged: is it time to act? */
+static bool assess(struct guard *g, struct watched *w)
+{
+	const struct profile *p = profile_of(policy_of(g, w)->sensitivity);
+	struct features *f = &w->features;
+
+	scope_features(&w->scope, &g->machine, f);
+	/* What will be left when a kill takes effect, not what is left now. */
+	f->available -= scope_consumption(&w->scope, &g->machine) * reaction_s(w) /
+			(double)scope_total(&w->scope, &g->machine);
+	if (f->available < 0)
+		f->available = 0;
+	w->probability = predict(f, p);
+	return w->probability >= p->probability || at_the_floor(f);
+}
+
+static bool still_near(struct guard *g, struct watched *w, uint64_t now)
+{
+	machine_read(&g->machine, now, true, g->scratch, sizeof(g->scratch));
+	return scope_read(&w->scope, &g->machine, now, true, g->scratch, sizeof(g->scratch)) == 0 &&
+	       assess(g, w);
+}
+
+/* The rest after a kill ends early when memory would. */
+static bool in_a_hurry(const struct guard *g, const struct watched *w, bool floor, uint64_t now)
+{
+	if (w->backoff_ns || guard_config(g)->dry_run || now < w->wait_ns)
+		return false;
+	return floor || w->features.tte_s < (double)(w->cool_ns - now) / NSEC_PER_SEC;
 }
 
 static void batch(struct guard *g, struct watched *w, uint64_t now)
@@ -115,7 +176,16 @@ static void batch(struct guard *g, struct watched *w, uint64_t now)
 	choose(&g->chooser, guard_config(g), &w->scope, need, scope_total(&w->scope, &g->machine),
 	       &g->choice);
 	w->choice_ns = g->choice.took_ns;
+	/* Choosing takes its time, and the machine does not stand still. */
+	now = clock_ns(CLOCK_MONOTONIC);
+	if (!still_near(g, w, now))
+		return;
+	need = bytes_needed(g, w, p);
 	sum = leaving(w, g->choice.not_heap[NOT_LEAVING], now);
+	if (coming_back(g, w, now)) {
+		w->cool_ns = w->wait_ns = now + LEAVING_NS / 100;
+		return;
+	}
 	if ((tmpfs_fills(g, w) && g->choice.eligible_heap + sum < need) ||
 	    g->choice.eligible_heap + sum < need / 10 || (g->choice.n == 0 && !sum)) {
 		nobody(g, w, need, now);
@@ -140,7 +210,7 @@ static void batch(struct guard *g, struct watched *w, uint64_t now)
 			kill_group(g, w, v, now);
 	}
 	if (!killed && sum)
-		w->cool_ns = now + LEAVING_NS / 40;
+		w->cool_ns = w->wait_ns = now + LEAVING_NS / 100;
 	else if (!killed)
 		nobody(g, w, need, now);
 	else if (guard_config(g)->dry_run)
@@ -150,25 +220,21 @@ static void batch(struct guard *g, struct watched *w, uint64_t now)
 void act_on(struct guard *g, struct watched *w, uint64_t now)
 {
 	const struct profile *p = profile_of(policy_of(g, w)->sensitivity);
-	double reaction = 0.01 + (double)w->choice_ns / NSEC_PER_SEC, hold;
+	double reaction = reaction_s(w), hold;
 	struct features *f = &w->features;
 	bool floor;
 
-	scope_features(&w->scope, &g->machine, f);
-	/* What will be left when a kill takes effect, not what is left now. */
-	f->available -= scope_consumption(&w->scope, &g->machine) * reaction /
-			(double)scope_total(&w->scope, &g->machine);
-	if (f->available < 0)
-		f->available = 0;
-	w->probability = predict(f, p);
-	floor = at_the_floor(f);
-	if (w->probability < p->probability && !floor) {
+	if (!assess(g, w)) {
 		w->over_ns = 0;
 		tell_change(g, w, now, w->probability > 0.05 ? "watch" : "calm");
-		if (w->probability < 0.05)
+		if (w->probability < 0.05) {
 			w->backoff_ns = 0;
+			w->calm_used = scope_used(&w->scope, &g->machine);
+			w->calm_shmem = scope_shmem(&w->scope, &g->machine);
+		}
 		return;
 	}
+	floor = at_the_floor(f);
 	tell_change(g, w, now, w->in_flight ? "waiting" : "hold");
 	if (w->in_flight) {
 		/* Somebody was asked politely, and there is no time left for that. */
@@ -178,7 +244,7 @@ void act_on(struct guard *g, struct watched *w, uint64_t now)
 	}
 	if (!w->over_ns)
 		w->over_ns = now;
-	if (now < w->cool_ns && !(floor && !w->backoff_ns && !guard_config(g)->dry_run))
+	if (now < w->cool_ns && !in_a_hurry(g, w, floor, now))
 		return;
 	hold = hold_needed(f, p, reaction);
 	if ((double)(now - w->over_ns) / NSEC_PER_SEC >= hold)

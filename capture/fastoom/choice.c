@@ -28,6 +28,7 @@ const char *why_not_text(enum why_not why)
 		"its command line cannot be read, so the allowlist cannot be asked",
 		"already killed, and not gone yet",
 		"already exiting",
+		"already exiting, its memory is being given back",
 	};
 
 	return texts[why];
@@ -224,13 +225,19 @@ static int consider_with(struct chooser *c, pid_t pid, struct candidate *v, stru
 	if (read_of(c, pid, "statm", text, sizeof(text)) < 0)
 		return -ENOENT;
 	*v = (struct candidate){.pid = pid, .speaker = pid, .heap = heap_in(c, text)};
-	/* kernel threads and zombies have an empty statm */
+	*why = (struct spared){.pid = pid, .pattern = -1};
+	/* Kernel threads, zombies and who is in the middle of exiting have an empty statm. */
 	if (v->heap == 0 && text[0] == '0') {
-		if (stat_of(c, pid, &st) < 0 || st.state != 'Z' || st.num_threads < 2)
+		if (stat_of(c, pid, &st) < 0)
+			return -ENOENT;
+		if ((st.flags & (PF_EXITING | PF_KTHREAD)) == PF_EXITING && st.state != 'Z' &&
+		    st.state != 'X')
+			return refuse(why, NOT_FREEING);
+		if (st.state != 'Z' || st.num_threads < 2)
 			return -ENOENT;
 		v->heap = zombie_heap(c, pid, &v->speaker);
 	}
-	*why = (struct spared){.pid = pid, .heap = v->heap, .pattern = -1};
+	why->heap = v->heap;
 	/* Nobody frees enough below this, whoever it is. */
 	if (v->heap < (c->floor < MIB ? c->floor : MIB))
 		return refuse(why, NOT_SMALL);
@@ -317,7 +324,8 @@ static int one_pid(void *ctx, pid_t pid)
 	} else if (r == -EPERM) {
 		out->not_counts[why.why]++;
 		out->not_heap[why.why] += why.heap;
-		if (why.why != NOT_SMALL && why.why != NOT_LEAVING && why.heap > out->spared.heap)
+		if (why.why != NOT_SMALL && why.why != NOT_LEAVING && why.why != NOT_FREEING &&
+		    why.heap > out->spared.heap)
 			out->spared = why;
 		if (c->listen)
 			c->listen(c->listen_ctx, &why);

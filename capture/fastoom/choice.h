@@ -30,6 +30,7 @@ enum why_not {
 	NOT_UNREADABLE, /* its command line hangs, so the allowlist cannot be asked */
 	NOT_DYING,	/* a victim of ours that has not gone yet */
 	NOT_LEAVING,	/* exiting already, by itself or by others' hands */
+	NOT_FREEING,	/* the same, and its memory is being given back right now: size unknown */
 	NOT_REASONS
 };
 

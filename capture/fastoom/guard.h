@@ -54,11 +54,14 @@ struct watched {
 	double probability;
 	uint64_t over_ns;    /* since when the probability is too high; 0: it is not */
 	uint64_t cool_ns;    /* not before this */
+	uint64_t wait_ns;    /* not before this, whatever happens */
 	uint64_t backoff_ns; /* how long to wait after having found nobody */
-	uint64_t leaving_ns; /* since when others' victims are being waited for */
-	uint64_t alert_ns;   /* sample as fast as possible until then */
-	uint64_t mark;	     /* bytes in use when the batch was chosen */
-	uint64_t choice_ns;  /* what a choice takes */
+	uint64_t freeing_ns, freeing_used; /* somebody is being taken apart: since when */
+	uint64_t leaving_ns;		   /* since when others' victims are being waited for */
+	uint64_t alert_ns;		   /* sample as fast as possible until then */
+	uint64_t mark;			   /* bytes in use when the batch was chosen */
+	uint64_t calm_used, calm_shmem;	   /* when the probability was last low */
+	uint64_t choice_ns;		   /* what a choice takes */
 	uint64_t state_ns, calm_ns;
 	double state_probability;
 	unsigned in_flight;

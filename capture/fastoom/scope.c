@@ -411,6 +411,11 @@ double scope_shmem_growth(const struct scope *s, const struct machine *m)
 	return s->kind == SCOPE_NODE ? m->shmem_growth.value : s->shmem_growth.value;
 }
 
+uint64_t scope_shmem(const struct scope *s, const struct machine *m)
+{
+	return s->kind == SCOPE_NODE ? m->shmem : s->shmem;
+}
+
 uint64_t scope_total(const struct scope *s, const struct machine *m)
 {
 	return s->kind == SCOPE_NODE ? m->total : s->total;
