@@ -3,9 +3,11 @@
 #include "collect.h"
 
 extern const struct collector collector_host, collector_memory, collector_processes,
-	collector_cgroups, collector_mounts, collector_containers, collector_page_cache;
+	collector_cgroups, collector_mounts, collector_containers, collector_page_cache,
+	collector_guard;
 
 const struct collector *const collectors[] = {
-	&collector_host,   &collector_memory,	  &collector_processes,	 &collector_cgroups,
-	&collector_mounts, &collector_containers, &collector_page_cache, NULL,
+	&collector_host,       &collector_memory, &collector_processes,
+	&collector_cgroups,    &collector_mounts, &collector_containers,
+	&collector_page_cache, &collector_guard,  NULL,
 };

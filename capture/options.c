@@ -338,6 +338,14 @@ static int set_verbose(struct parser *p, const char *name, const char *value)
 	return 0;
 }
 
+static int set_guard(struct parser *p, const char *name, const char *value)
+{
+	if (value && *value == '\0')
+		return usage(p, name, "''", "empty");
+	p->o.guard = value ? value : "";
+	return 0;
+}
+
 static int print_help(struct parser *p, const char *name, const char *value);
 
 static int print_version(struct parser *p, const char *name, const char *value)
@@ -393,12 +401,13 @@ static const struct option_row rows[] = {
 	 "as --plan, with expected bytes"},
 	{"progress", 0, required_argument, FOR_RUNS, "HOW", set_progress,
 	 "auto, plain, json or none (default auto)"},
+	{"guard", 0, optional_argument, FOR_RUNS, "[=CONFIG]", set_guard,
+	 "run fastoom during the window: it kills the right\nprocess before memory runs out;\nits "
+	 "journal goes into the archive"},
 	{"ring", 0, optional_argument, FOR_RUNS, "[=TIME]", NULL,
 	 "keep the last TIME and write when a trigger fires"},
 	{"trigger", 0, required_argument, FOR_RUNS, "NAME[:VALUE]", NULL, "what --ring waits for"},
 	{"max-wait", 0, required_argument, FOR_RUNS, "TIME", NULL, "how long --ring waits"},
-	{"guard", 0, optional_argument, FOR_RUNS, "[=CONFIG]", NULL,
-	 "run fastoom during the window"},
 	{"heap", 0, required_argument, FOR_RUNS, "PID[,PID]", NULL,
 	 "heap breakdown that may pause the process"},
 	{"quiet", 'q', no_argument, FOR_ALL, "", set_quiet, "only problems on standard error"},
@@ -603,6 +612,9 @@ static int check_together(struct capture_options *o, struct err *e)
 		return err_set(e, EINVAL, "--quiet: contradicts --progress");
 	if (o->collect && o->skip && common_name(o->collect, o->skip, &name, &len))
 		return err_set(e, EINVAL, "--collect: %.*s is also in --skip", (int)len, name);
+	if (o->guard && o->root)
+		return err_set(e, EINVAL, "--guard: a recording (--root %s) needs no guard",
+			       o->root);
 	if (o->pid && o->cgroup)
 		return err_set(e, EINVAL, "--pid: contradicts --cgroup");
 	if (o->root && o->memory_source != MEMORY_CORE && o->memory_source != MEMORY_PROCFS)

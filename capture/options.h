@@ -39,6 +39,7 @@ struct capture_options {
 	double max_cpu; /* % of one CPU */
 	enum capture_redact redact;
 	const char *ticket, *label;
+	const char *guard; /* fastoom's configuration, "" for its defaults; NULL: no guard */
 	bool plan, estimate_only, quiet;
 	unsigned verbose;
 	enum capture_progress progress;

@@ -7,11 +7,14 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/sbuf.h"
 #include "collectors/hierarchy.h"
+#include "fastoom/options.h"
 #include "plan.h"
 
 static int refuse_pid(pid_t pid, const struct sysroot *root, struct err *e)
@@ -79,6 +82,25 @@ static int refuse_source(const struct plan *p, const struct capture_options *o,
 	return 0;
 }
 
+/* A guard that would follow nothing, or another configuration than was meant, is none. */
+static int refuse_guard(const struct capture_options *o, struct err *e)
+{
+	struct options guard = {.config_path = o->guard};
+	_cleanup_free_ struct config *config = calloc(1, sizeof(*config));
+	char text[CONFIG_FILE_MAX];
+	struct err why = {0};
+	int r;
+
+	if (!o->guard || !*o->guard)
+		return 0;
+	if (!config)
+		return err_errno(e, ENOMEM, "--guard");
+	r = options_read(&guard, text, sizeof(text), &why);
+	if (r >= 0)
+		r = options_config(&guard, text, (size_t)r, config, &why);
+	return r < 0 ? err_set(e, why.no, "--guard: %s", why.text) : 0;
+}
+
 int plan_refuse(const struct plan *p, const struct capture_options *o, const struct sysroot *root,
 		struct err *e)
 {
@@ -92,6 +114,8 @@ int plan_refuse(const struct plan *p, const struct capture_options *o, const str
 		r = refuse_cgroup(o->cgroup, root, e);
 	if (!r)
 		r = refuse_source(p, o, root, e);
+	if (!r)
+		r = refuse_guard(o, e);
 	if (r || p->runnable)
 		return r;
 	reasons[0] = 0;

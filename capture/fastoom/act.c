@@ -12,6 +12,7 @@
 #define BACKOFF_FIRST_NS NSEC_PER_SEC
 #define BACKOFF_MAX_NS (60 * NSEC_PER_SEC)
 #define LEAVING_NS (2 * NSEC_PER_SEC)
+#define CAPTURE_NS (2 * NSEC_PER_SEC)
 #define FREEING_NS (100 * NSEC_PER_MSEC)
 #define DRY_RUN_NS (5 * NSEC_PER_SEC)
 
@@ -164,12 +165,17 @@ static bool in_a_hurry(const struct guard *g, const struct watched *w, bool floo
 	return floor || w->features.tte_s < (double)(w->cool_ns - now) / NSEC_PER_SEC;
 }
 
+static bool no_time(const struct watched *w)
+{
+	return at_the_floor(&w->features) || w->features.tte_s < (double)CAPTURE_NS / NSEC_PER_SEC;
+}
+
 static void batch(struct guard *g, struct watched *w, uint64_t now)
 {
 	const struct policy *policy = policy_of(g, w);
 	const struct profile *p = profile_of(policy->sensitivity);
 	uint64_t need = bytes_needed(g, w, p), sum;
-	unsigned killed = 0;
+	unsigned killed = 0, captures = 0;
 	int r;
 
 	victims_exclude(g);
@@ -205,14 +211,19 @@ static void batch(struct guard *g, struct watched *w, uint64_t now)
 		if (r < 0)
 			continue;
 		killed++;
-		sum += v->heap;
-		if (policy->group)
+		captures += v->capture;
+		/* A capture leaves in its own time: with none left, it is no relief. */
+		if (!v->capture || !no_time(w))
+			sum += v->heap;
+		if (policy->group && !v->capture)
 			kill_group(g, w, v, now);
 	}
 	if (!killed && sum)
 		w->cool_ns = w->wait_ns = now + LEAVING_NS / 100;
 	else if (!killed)
 		nobody(g, w, need, now);
+	else if (killed == captures)
+		w->cool_ns = now + CAPTURE_NS;
 	else if (guard_config(g)->dry_run)
 		w->cool_ns = now + DRY_RUN_NS;
 }

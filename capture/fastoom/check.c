@@ -8,43 +8,111 @@
 #include "../base/clock.h"
 #include "../base/units.h"
 
-static void patterns(const struct config *c, const char *what, const uint8_t *list, unsigned n)
+static void explain_pattern(const struct config *c, unsigned pattern, const char *what)
 {
-	for (unsigned i = 0; i < n; i++) {
-		const char *text = pattern_text(&c->pool, list[i]);
+	const char *text = pattern_text(&c->pool, pattern);
 
-		printf("  %s %s\n", what, text);
-		if (strpbrk(text, "()"))
-			printf("    note: parentheses are ordinary characters here\n");
-		if (pattern_match(&c->pool, list[i], "", 0))
-			printf("    note: this matches every process\n");
-	}
+	printf("%s: whose name, arguments, executable or cgroup has a match of %s", what, text);
+	if (strpbrk(text, "()"))
+		printf(" (parentheses are ordinary characters here)");
+	if (pattern_match(&c->pool, pattern, "", 0))
+		printf(" (NOTE: this matches every process)");
+	putchar('\n');
 }
 
-static void explain(const struct config *c, const struct policy *p)
+static void explain_scope(const struct config *c, const struct policy *p)
+{
+	if (p->kind == SCOPE_NODE)
+		puts("watches the whole machine");
+	else if (p->kind == SCOPE_CGROUP)
+		printf("watches the memory cgroup %s and all below, with the limits of its "
+		       "ancestors\n",
+		       p->where);
+	else
+		printf("watches every pod of namespace %s whose name has a match of %s, as they "
+		       "come and go\n",
+		       p->where, pattern_text(&c->pool, p->pod));
+}
+
+static void explain_sensitivity(const struct policy *p)
 {
 	const struct profile *s = profile_of(p->sensitivity);
 
-	printf("[%s]\n", p->name);
-	if (p->kind == SCOPE_NODE)
-		printf("  watches the whole machine\n");
-	else if (p->kind == SCOPE_CGROUP)
-		printf("  watches the memory cgroup %s\n", p->where);
+	printf("%s: memory counts below %.0f%% available; somebody dies when the probability of "
+	       "running out stays at %.0f%% or more for %g s (longer while swap is free, at once "
+	       "when memory ends before that)",
+	       sensitivity_name(p->sensitivity), s->high * 100, s->probability * 100, s->hold_s);
+	if (s->grace_s > 0)
+		printf(", by SIGTERM and after %g s SIGKILL", s->grace_s);
 	else
-		printf("  watches the pods of namespace %s whose name matches %s\n", p->where,
-		       pattern_text(&c->pool, p->pod));
-	printf("  sensitivity %s: kills when the probability of running out stays at %.0f%% or "
-	       "more "
-	       "for %g s (longer while swap is free, at once when memory ends before that), "
-	       "%s, until %.0f%% are available; at most %u at once\n",
-	       sensitivity_name(p->sensitivity), s->probability * 100, s->hold_s,
-	       s->grace_s > 0 ? "first with SIGTERM" : "with SIGKILL", s->target * 100, s->batch);
-	if (p->group)
-		printf("  a victim's process group dies with it, within the scope\n");
-	if (p->spare_pid1)
-		printf("  the first process of a pod is spared\n");
-	patterns(c, "goes before others:", p->prefer, p->n_prefer);
-	patterns(c, "never dies:", p->avoid, p->n_avoid);
+		printf(", by SIGKILL");
+	printf(", until %.0f%% are available; at most %u at once\n", s->target * 100, s->batch);
+}
+
+static void explain_group(const struct policy *p)
+{
+	puts(p->group ? "a victim's process group dies with it, within the scope"
+		      : "only the victim dies, not its process group");
+}
+
+static void explain_pid1(const struct policy *p)
+{
+	puts(p->spare_pid1 ? "the first process of a pod never dies"
+			   : "the first process of a pod may die like any other");
+}
+
+static bool says(const char *line, const char *key)
+{
+	size_t n = strlen(key);
+
+	return strncmp(line, key, n) == 0 && strchr(" \t=", line[n]);
+}
+
+void check_line(void *ctx, unsigned number, const char *line, const struct policy *p)
+{
+	const struct config *c = ctx;
+
+	printf("%4u  %-40s  ", number, line);
+	if (!p && says(line, "journal"))
+		printf("kills, and decisions not to kill, are written to %s\n", c->journal);
+	else if (!p)
+		puts(c->dry_run ? "decide and record, signal nobody" : "signals are sent");
+	else if (*line == '[')
+		puts("a policy; it applies from here to the next");
+	else if (says(line, "scope"))
+		explain_scope(c, p);
+	else if (says(line, "sensitivity"))
+		explain_sensitivity(p);
+	else if (says(line, "prefer"))
+		explain_pattern(c, p->prefer[p->n_prefer - 1],
+				p->n_prefer == 1 ? "goes before others" : "goes next");
+	else if (says(line, "avoid"))
+		explain_pattern(c, p->avoid[p->n_avoid - 1], "never dies");
+	else if (says(line, "group"))
+		explain_group(p);
+	else
+		explain_pid1(p);
+}
+
+/* What holds in the end, the command line and the defaults included. */
+static void explain(const struct config *c, const struct policy *p)
+{
+	printf("[%s]\n  ", p->name);
+	explain_scope(c, p);
+	printf("  sensitivity ");
+	explain_sensitivity(p);
+	printf("  ");
+	explain_group(p);
+	printf("  ");
+	explain_pid1(p);
+	for (unsigned i = 0; i < p->n_prefer; i++) {
+		printf("  ");
+		explain_pattern(c, p->prefer[i], i ? "goes next" : "goes before others");
+	}
+	for (unsigned i = 0; i < p->n_avoid; i++) {
+		printf("  ");
+		explain_pattern(c, p->avoid[i], "never dies");
+	}
 }
 
 static void tell_spared(void *ctx, const struct spared *s)
@@ -111,7 +179,8 @@ int check_run(struct guard *g)
 	const struct config *c = guard_config(g);
 	unsigned missing = 0;
 
-	printf("journal: %s%s\n", c->journal, c->dry_run ? " (dry run: nobody is signalled)" : "");
+	printf("in force:\njournal: %s%s\n", c->journal,
+	       c->dry_run ? " (dry run: nobody is signalled)" : "");
 	for (unsigned i = 0; i < c->n_policies; i++)
 		explain(c, &c->policies[i]);
 	printf("now:\n");

@@ -28,6 +28,7 @@ const char *why_not_text(enum why_not why)
 		"its command line cannot be read, so the allowlist cannot be asked",
 		"already killed, and not gone yet",
 		"already exiting",
+		"works for a running capture",
 		"already exiting, its memory is being given back",
 	};
 
@@ -107,6 +108,29 @@ static bool is_own(const struct chooser *c, pid_t pid)
 	return false;
 }
 
+static int adj_of(const struct chooser *c, pid_t pid)
+{
+	char text[16];
+
+	return read_of(c, pid, "oom_score_adj", text, sizeof(text)) < 0
+		       ? 0
+		       : (int)strtol(text, NULL, 10);
+}
+
+/* The capture tool offers itself to the OOM killer, and everything it starts with it.  Its parent
+ * process is the one to talk to. */
+static bool is_capture(const struct chooser *c, const struct proc_stat *st, int adj)
+{
+	return strcmp(st->comm, "ossnap-capture") == 0 && adj >= CHOICE_ADJ_FIRST;
+}
+
+static bool works_for_capture(const struct chooser *c, const struct proc_stat *st)
+{
+	struct proc_stat parent;
+
+	return stat_of(c, st->ppid, &parent) == 0 && strcmp(parent.comm, st->comm) == 0;
+}
+
 struct other_thread {
 	pid_t leader;
 	char statm[32]; /* "TID/statm" */
@@ -140,15 +164,6 @@ static uint64_t zombie_heap(const struct chooser *c, pid_t pid, pid_t *ret_threa
 	}
 	close(dir);
 	return heap;
-}
-
-static int adj_of(const struct chooser *c, pid_t pid)
-{
-	char text[16];
-
-	return read_of(c, pid, "oom_score_adj", text, sizeof(text)) < 0
-		       ? 0
-		       : (int)strtol(text, NULL, 10);
 }
 
 static bool pattern_hits(const struct pattern_pool *pool, unsigned pattern, const char *comm,
@@ -248,15 +263,20 @@ static int consider_with(struct chooser *c, pid_t pid, struct candidate *v, stru
 		return -ENOENT;
 	v->starttime = st.starttime;
 	v->pgrp = st.pgrp;
+	v->parent = st.ppid;
 	memcpy(v->comm, st.comm, sizeof(v->comm));
 	memcpy(why->comm, st.comm, sizeof(why->comm));
-	if (is_own(c, pid))
+	v->adj = adj_of(c, pid);
+	v->capture = is_capture(c, &st, v->adj);
+	if (v->capture && works_for_capture(c, &st))
+		return refuse(why, NOT_CAPTURE);
+	v->ours = v->capture && is_own(c, pid);
+	if (is_own(c, pid) && !v->ours)
 		return refuse(why, NOT_SELF);
 	if (is_excluded(c, pid))
 		return refuse(why, NOT_DYING);
 	if ((st.flags & PF_EXITING) && st.state != 'Z')
 		return refuse(why, NOT_LEAVING);
-	v->adj = adj_of(c, pid);
 	if (v->adj == -1000)
 		return refuse(why, NOT_PROTECTED);
 	v->first = v->adj >= CHOICE_ADJ_FIRST;
@@ -281,6 +301,8 @@ int consider(struct chooser *c, pid_t pid, struct candidate *ret, struct spared 
 
 static bool goes_before(const struct candidate *a, const struct candidate *b)
 {
+	if (a->capture != b->capture)
+		return a->capture;
 	if (a->first != b->first)
 		return a->first;
 	if (a->tier != b->tier)
@@ -309,6 +331,19 @@ static void insert(struct choice *out, const struct candidate *v)
 	out->top[at] = *v;
 }
 
+/* A capture may itself be small while its children are not, and its end is theirs. */
+static int consider_capture(struct chooser *c, pid_t pid, struct candidate *ret)
+{
+	uint64_t floor = c->floor;
+	struct spared why;
+	int r;
+
+	c->floor = 0;
+	r = consider(c, pid, ret, &why);
+	c->floor = floor;
+	return r < 0 ? r : ret->capture ? 0 : -ENOENT;
+}
+
 static int one_pid(void *ctx, pid_t pid)
 {
 	struct chooser *c = ctx;
@@ -320,6 +355,9 @@ static int one_pid(void *ctx, pid_t pid)
 	out->seen++;
 	r = consider(c, pid, &v, &why);
 	if (r == 0) {
+		insert(out, &v);
+	} else if (r == -EPERM && why.why == NOT_CAPTURE &&
+		   consider_capture(c, v.parent, &v) == 0) {
 		insert(out, &v);
 	} else if (r == -EPERM) {
 		out->not_counts[why.why]++;
@@ -443,6 +481,12 @@ int choose(struct chooser *c, const struct config *config, const struct scope *s
 	c->out = ret;
 	find_ancestors(c);
 	r = each_pid(c, scope, one_pid, c);
+	for (unsigned i = 0; i < c->n_ancestors; i++) {
+		struct candidate v;
+
+		if (consider_capture(c, c->ancestors[i], &v) == 0)
+			insert(ret, &v);
+	}
 	ret->took_ns = clock_ns(CLOCK_MONOTONIC) - start;
 	return r;
 }
@@ -460,12 +504,16 @@ static bool inside(const struct scope *scope, const struct identity *id)
 int confirm(struct chooser *c, const struct candidate *v, struct identity *ret,
 	    struct spared *ret_why)
 {
+	uint64_t floor = c->floor;
 	struct candidate now;
 	int r;
 
 	ret->cmdline[0] = ret->exe[0] = ret->cgroup[0] = '\0';
 	ret->cmdline_len = 0;
+	if (v->capture)
+		c->floor = 0;
 	r = consider_with(c, v->pid, &now, ret, ret_why);
+	c->floor = floor;
 	if (r < 0)
 		return r;
 	if (now.starttime != v->starttime)

@@ -30,17 +30,20 @@ enum why_not {
 	NOT_UNREADABLE, /* its command line hangs, so the allowlist cannot be asked */
 	NOT_DYING,	/* a victim of ours that has not gone yet */
 	NOT_LEAVING,	/* exiting already, by itself or by others' hands */
+	NOT_CAPTURE,	/* works for a running capture, which is asked as a whole */
 	NOT_FREEING,	/* the same, and its memory is being given back right now: size unknown */
 	NOT_REASONS
 };
 
 struct candidate {
-	pid_t pid, pgrp;
+	pid_t pid, pgrp, parent;
 	pid_t speaker; /* thread that can be asked: another one where the leader has exited */
 	uint64_t starttime, heap;
 	int adj;
 	uint8_t tier; /* index in the prefer list; n_prefer: not named */
 	bool first;   /* adj near 999 */
+	bool capture; /* a running ossnap-capture: gives way before all others */
+	bool ours;    /* and it is the one that started us: it is asked, never made to */
 	char comm[64];
 };
 

@@ -194,7 +194,8 @@ static int parse_line(struct config *c, struct policy **p, char *line, struct er
 	return *p ? policy_key(c, *p, line, value, e) : global_key(c, line, value, e);
 }
 
-int config_parse(struct config *c, const char *text, size_t len, const char *file, struct err *e)
+int config_parse(struct config *c, const char *text, size_t len, const char *file,
+		 config_line_fn each, void *ctx, struct err *e)
 {
 	struct policy *p = NULL;
 	const char *end = text + len;
@@ -204,7 +205,7 @@ int config_parse(struct config *c, const char *text, size_t len, const char *fil
 		const char *newline = memchr(text, '\n', (size_t)(end - text));
 		size_t n = (size_t)((newline ? newline : end) - text);
 		struct err why = {0};
-		char line[512];
+		char line[512], said[512];
 		int r;
 
 		number++;
@@ -213,10 +214,13 @@ int config_parse(struct config *c, const char *text, size_t len, const char *fil
 				       sizeof(line) - 1);
 		memcpy(line, text, n);
 		line[n] = '\0';
+		memcpy(said, line, n + 1);
 		r = strlen(line) == n ? parse_line(c, &p, line, &why)
 				      : err_set(&why, EINVAL, "a NUL byte");
 		if (r < 0)
 			return err_set(e, -r, "%s:%u: %s", file, number, why.text);
+		if (each && *trim(said) && *trim(said) != '#')
+			each(ctx, number, trim(said), p);
 		text += n + 1;
 	}
 	for (unsigned i = 0; i < c->n_policies; i++) {

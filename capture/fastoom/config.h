@@ -49,8 +49,12 @@ struct config {
 };
 
 void config_init(struct config *c);
-/* "FILE:LINE: reason" on error. */
-int config_parse(struct config *c, const char *text, size_t len, const char *file, struct err *e);
+/* "FILE:LINE: reason" on error.  each (may be NULL) hears of every line that says something, after
+ * it was understood: p is the policy it stands in, NULL before the first. */
+typedef void (*config_line_fn)(void *ctx, unsigned number, const char *line,
+			       const struct policy *p);
+int config_parse(struct config *c, const char *text, size_t len, const char *file,
+		 config_line_fn each, void *ctx, struct err *e);
 
 /* A new policy, or NULL when there are too many. */
 struct policy *config_policy(struct config *c, const char *name);

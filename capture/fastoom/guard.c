@@ -235,9 +235,16 @@ static void self_test(struct guard *g)
 		close(fd);
 	g->can.mrelease = sys_mrelease(-1) == -EBADF;
 	g->can.adj = write_own(g, "oom_score_adj", "-999");
-	/* who started us may have been nice; we are not */
-	setpriority(PRIO_PROCESS, 0, -20);
+	/* who started us may have been nice and first to die; we are neither, as far as we may */
+	if (!g->can.adj)
+		write_own(g, "oom_score_adj", "0");
+	if (setpriority(PRIO_PROCESS, 0, -20) < 0)
+		setpriority(PRIO_PROCESS, 0, 0);
+	sys_ioprio_default();
 	g->can.realtime = sched_setscheduler(0, SCHED_RR, &rr) == 0;
+	rr.sched_priority = 0;
+	if (!g->can.realtime)
+		sched_setscheduler(0, SCHED_OTHER, &rr);
 	g->can.signal_others = kill(1, 0) == 0;
 	g->can.see_others = read_file_at(g->root.proc_fd, "1/statm", text, sizeof(text)) > 0;
 	g->psi = open_pressure(g);
@@ -256,6 +263,7 @@ static int open_signals(void)
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a journal that may not grow is a full one */
 	return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 

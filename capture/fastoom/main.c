@@ -2,6 +2,7 @@
 /* fastoom: kills the right process before the machine hangs, and records why. */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "../base/clock.h"
@@ -87,6 +88,8 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	unsigned missing = 0;
 
+	/* executed from a memory file it would be called by a number */
+	prctl(PR_SET_NAME, "fastoom");
 	if (options_parse(argc, argv, &o, &e) < 0)
 		return complain(&e, EXIT_USAGE);
 	if (o.help) {
@@ -98,6 +101,10 @@ int main(int argc, char **argv)
 		return EXIT_OK;
 	}
 	g->options = &o;
+	if (o.check && o.config_path) {
+		printf("%s:\n", o.config_path);
+		o.each_line = check_line;
+	}
 	if (load(g, &o, &e) < 0)
 		return complain(&e, EXIT_USAGE);
 	if (open_machine(g, &e) < 0)

@@ -199,7 +199,7 @@ int options_config(const struct options *o, const char *text, size_t len, struct
 
 	config_init(c);
 	if (text)
-		r = config_parse(c, text, len, o->config_path, e);
+		r = config_parse(c, text, len, o->config_path, o->each_line, c, e);
 	for (unsigned i = 0; r == 0 && i < o->n_scopes; i++) {
 		struct policy *p = config_policy(c, "command line");
 

@@ -36,6 +36,13 @@ int sys_mrelease(int pidfd)
 	return result(syscall(NR_PROCESS_MRELEASE, pidfd, 0));
 }
 
+void sys_ioprio_default(void)
+{
+	const int process = 1, none = 0;
+
+	syscall(SYS_ioprio_set, process, 0, none);
+}
+
 void sys_wait(_Atomic uint32_t *word, uint32_t value, uint64_t ns)
 {
 	struct timespec ts = {.tv_sec = (time_t)(ns / 1000000000U),

@@ -11,6 +11,7 @@
 int sys_pidfd_open(pid_t pid);		 /* a descriptor, or -errno */
 int sys_pidfd_signal(int pidfd, int no); /* 0 or -errno */
 int sys_mrelease(int pidfd);		 /* 0 or -errno */
+void sys_ioprio_default(void);		 /* the IO priority that goes with the CPU's */
 
 /* Wait while *word == value, at most ns.  Returns when woken, changed, interrupted or late. */
 void sys_wait(_Atomic uint32_t *word, uint32_t value, uint64_t ns);

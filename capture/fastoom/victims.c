@@ -16,6 +16,7 @@
 #include "sys.h"
 
 #define LATE_NS (3 * NSEC_PER_SEC)	/* after SIGKILL */
+#define CAPTURE_S 2			/* what it needs to leave a valid archive */
 #define VERIFY_NS (500 * NSEC_PER_MSEC) /* after the exit */
 
 static struct victim *free_slot(struct guard *g)
@@ -32,7 +33,8 @@ unsigned victims_in_flight(const struct guard *g)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < GUARD_VICTIMS; i++)
-		n += g->victims[i].stage != STAGE_NONE && g->victims[i].stage != STAGE_LATE;
+		n += g->victims[i].stage != STAGE_NONE && g->victims[i].stage != STAGE_LATE &&
+		     !g->victims[i].who.ours;
 	return n;
 }
 
@@ -90,11 +92,17 @@ static int send(struct guard *g, struct victim *v, int no)
 	return kill(v->who.pid, no) < 0 ? -errno : 0;
 }
 
+/* A capture takes its time to leave; nobody waits for it. */
+static bool is_waited_for(const struct victim *v)
+{
+	return !v->who.capture;
+}
+
 static void forget(struct guard *g, struct victim *v)
 {
 	if (v->pidfd >= 0)
 		close(v->pidfd);
-	if (v->stage != STAGE_LATE && g->watched[v->watched].in_flight)
+	if (is_waited_for(v) && v->stage != STAGE_LATE && g->watched[v->watched].in_flight)
 		g->watched[v->watched].in_flight--;
 	v->stage = STAGE_NONE;
 }
@@ -104,7 +112,9 @@ static void tell_rule(const struct guard *g, const struct watched *w, struct vic
 	const struct config *c = guard_config(g);
 	const struct policy *p = &c->policies[w->scope.policy];
 
-	if (v->who.first)
+	if (v->who.capture)
+		snprintf(v->rule, sizeof(v->rule), "a running capture gives way first");
+	else if (v->who.first)
 		snprintf(v->rule, sizeof(v->rule), "oom_score_adj %d", v->who.adj);
 	else if (v->who.tier < p->n_prefer)
 		snprintf(v->rule, sizeof(v->rule), "prefer %.80s",
@@ -122,6 +132,8 @@ static void signal_first(struct guard *g, struct watched *w, struct victim *v, u
 	/* No time to be polite. */
 	if (at_the_floor(&w->features) || w->features.tte_s < 2 * grace)
 		grace = 0;
+	if (v->who.capture)
+		grace = CAPTURE_S;
 	v->signal = grace > 0 ? SIGTERM : SIGKILL;
 	v->stage = grace > 0 ? STAGE_TERM : STAGE_KILL;
 	v->signalled_ns = now;
@@ -168,7 +180,7 @@ int victim_begin(struct guard *g, struct watched *w, const struct candidate *who
 	tell_rule(g, w, v);
 	signal_first(g, w, v, now);
 	record_intent(g, v);
-	w->in_flight++;
+	w->in_flight += is_waited_for(v);
 	if (guard_config(g)->dry_run) {
 		forget(g, v);
 		return 0;
@@ -217,7 +229,7 @@ static void settle(struct guard *g, struct victim *v, uint64_t now)
 	uint64_t gain = gained(g, v), took = v->exited_ns - v->signalled_ns;
 
 	/* The others of the batch are still to come: what is beyond this one's heap is theirs. */
-	if (w->in_flight > 1 && gain > v->who.heap)
+	if (w->in_flight > is_waited_for(v) && gain > v->who.heap)
 		gain = v->who.heap;
 	if (gain < v->who.heap / 2 && now - v->exited_ns < VERIFY_NS)
 		return;
@@ -233,6 +245,12 @@ static void escalate(struct guard *g, struct victim *v, uint64_t now)
 {
 	int r;
 
+	if (v->who.ours) {
+		/* Its end would be ours. */
+		record_kill(g, v, 0, 0, "pending");
+		v->stage = STAGE_LATE;
+		return;
+	}
 	v->stage = STAGE_KILL;
 	v->late_ns = now + LATE_NS;
 	r = send(g, v, SIGKILL);
@@ -260,7 +278,7 @@ static void victim_tick(struct guard *g, struct victim *v, uint64_t now)
 	if (v->stage != STAGE_EXITED && has_exited(g, v)) {
 		v->exited_ns = now;
 		if (v->stage == STAGE_LATE)
-			w->in_flight++;
+			w->in_flight += is_waited_for(v);
 		v->stage = STAGE_EXITED;
 	}
 	switch (v->stage) {
@@ -273,7 +291,7 @@ static void victim_tick(struct guard *g, struct victim *v, uint64_t now)
 		if (now >= v->late_ns) {
 			record_kill(g, v, 0, 0, "pending");
 			v->stage = STAGE_LATE;
-			w->in_flight--;
+			w->in_flight -= is_waited_for(v);
 			/* mrelease may have freed it all without an exit */
 			w->mark -= gained(g, v);
 		}
@@ -299,7 +317,7 @@ void victims_hurry(struct guard *g, struct watched *w, uint64_t now)
 	for (unsigned i = 0; i < GUARD_VICTIMS; i++) {
 		struct victim *v = &g->victims[i];
 
-		if (v->stage == STAGE_TERM && &g->watched[v->watched] == w)
+		if (v->stage == STAGE_TERM && !v->who.capture && &g->watched[v->watched] == w)
 			escalate(g, v, now);
 	}
 }

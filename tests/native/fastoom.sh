@@ -327,3 +327,12 @@ equal "--check: 0" 0 $?
 check "--check: whom, in order" grep -q '1\. [0-9]* first: ' "$TMP/check"
 check "--check: whom never, and why" grep -q 'never: [0-9]* precious .*allowlist: ^precious' "$TMP/check"
 end_group "$G"
+printf '# of the test\n[p]\nscope = cgroup:/%s\n\nsensitivity = low\nprefer = .*\n' "$GROUP" >"$TMP/lines.conf"
+"$FASTOOM" -c "$TMP/lines.conf" --check >"$TMP/check"
+check "--check: line by line, what each means" grep -qE '^ +3  scope = cgroup:/.* watches the memory cgroup' "$TMP/check"
+check "--check: a pattern that hits everybody is said to" grep -qE '^ +6  prefer = \.\* .*matches every process' "$TMP/check"
+printf 'sensitivity = loud\n' >>"$TMP/lines.conf"
+"$FASTOOM" -c "$TMP/lines.conf" --check >"$TMP/check" 2>"$TMP/err"
+equal "--check: a bad line: usage" 2 $?
+check "--check: a bad line: named" grep -q 'lines.conf:7: sensitivity: loud' "$TMP/err"
+check "--check: those before it are explained" grep -qE '^ +5  sensitivity = low ' "$TMP/check"

@@ -17,7 +17,7 @@ static int parse(const char *text, struct err *e)
 {
 	*e = (struct err){0};
 	config_init(&c);
-	return config_parse(&c, text, strlen(text), "f.conf", e);
+	return config_parse(&c, text, strlen(text), "f.conf", NULL, NULL, e);
 }
 
 static void test_good(void **state)
@@ -76,9 +76,9 @@ static void test_bad(void **state)
 			fail_msg("%s: %s", bad[i].text, e.text);
 	}
 	config_init(&c);
-	assert_true(config_parse(&c, nul, sizeof(nul) - 1, "f.conf", &e) < 0);
+	assert_true(config_parse(&c, nul, sizeof(nul) - 1, "f.conf", NULL, NULL, &e) < 0);
 	memset(line, 'x', sizeof(line));
-	assert_true(config_parse(&c, line, sizeof(line), "f.conf", &e) < 0);
+	assert_true(config_parse(&c, line, sizeof(line), "f.conf", NULL, NULL, &e) < 0);
 }
 
 static void test_command_line(void **state)

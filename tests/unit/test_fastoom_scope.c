@@ -243,7 +243,7 @@ static void test_pods(void **state)
 	struct err e = {0};
 
 	config_init(&c);
-	assert_int_equal(config_parse(&c, text, strlen(text), "f", &e), 0);
+	assert_int_equal(config_parse(&c, text, strlen(text), "f", NULL, NULL, &e), 0);
 	tree_text(&tree, "proc/self/mountinfo", v1);
 	tree_text(&tree, "var/log/pods/default_test-alinux-1_aaaa-1/c/0.log", "");
 	tree_text(&tree, "var/log/pods/default_test-alinux-2_bbbb-2/c/0.log", "");

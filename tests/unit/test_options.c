@@ -199,8 +199,6 @@ static void test_later(void **state)
 	bad("--ring=30s", "--ring: not in this version");
 	bad("--trigger|xid", "--trigger: not in this version");
 	bad("--max-wait|1h", "--max-wait: not in this version");
-	bad("--guard", "--guard: not in this version");
-	bad("--guard=/etc/x", "--guard: not in this version");
 	bad("--heap|1,2", "--heap: not in this version");
 	assert_int_equal(parse("--redact|strict"), -ENOTSUP);
 	assert_non_null(strstr(e.text, "--redact strict: not in this version"));
