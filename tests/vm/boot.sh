@@ -6,7 +6,7 @@ GUEST_ARGUMENTS=   # for the kernel, beside those of a boot
 QEMU_MORE=()       # for QEMU
 PLUG=              # so many times 128 MiB are added once the guest says that it is ready
 BOOT_TRIES=6
-MODULES=(virtio_pci virtio_blk ext4 overlay fuse)
+MODULES=(virtio_pci virtio_blk crc32c_generic ext4 overlay fuse)
 
 # The two machines.  CPU=max has five levels of page tables on x86_64; max,la57=off has four.
 machine_x86_64() { QEMU=${QEMU_X86:-qemu-system-x86_64} MACHINE=pc CONSOLE=ttyS0 CPU=max BUSYBOX=$(command -v busybox); }

@@ -10,8 +10,9 @@
 #   folios    large folios of ext4 and xfs
 #   hotplug   memory is added while one capture follows the other
 #   v1        the memory controller of cgroup v1
+#   16k, 64k  pages of 16 or 64 KiB (arm64), of the kernel of that name
 
-CASE_WORDS=' nokaslr 4level la57 numa 16g hugetlb folios hotplug v1 '
+CASE_WORDS=' nokaslr 4level la57 numa 16g hugetlb folios hotplug v1 16k 64k '
 
 has() { [[ "+$CASES+" == *"+$1+"* ]]; }
 
@@ -26,15 +27,16 @@ set_case() {
 	case $ARCH in x86_64 | arm64) ;; *) REASON="$ARCH: no such architecture (x86_64 arm64)" ;; esac
 	for c in ${CASES//+/ }; do
 		[[ $CASE_WORDS == *" $c "* ]] || REASON="$c: no such case ($CASE_WORDS)"
-		[ "$ARCH" = x86_64 ] || case $c in
-		4level | la57 | numa | 16g | hotplug) REASON="$c: the lane has this case for x86_64" ;;
+		case $ARCH/$c in
+		arm64/4level | arm64/la57 | arm64/numa | arm64/16g | arm64/hotplug) REASON="$c: the lane has this case for x86_64" ;;
+		x86_64/16k | x86_64/64k) REASON="$c: the lane has this case for arm64" ;;
 		esac
 	done
 	[ -z "$REASON" ] || return 1
 
 	machine_"$ARCH"
-	GUEST_MEMORY=1024 GUEST_ARGUMENTS= QEMU_MORE=() PLUG=
-	MODULES=(virtio_pci virtio_blk ext4 overlay fuse)
+	GUEST_MEMORY=1024 GUEST_ARGUMENTS= QEMU_MORE=() PLUG= FLAVOUR=
+	MODULES=(virtio_pci virtio_blk crc32c_generic ext4 overlay fuse)
 	# Both ways to lay out the kernel's addresses, over the kernels.
 	case $KERNEL in
 	6.1 | newest) ;;
@@ -51,6 +53,9 @@ case_4level() { CPU=max,la57=off; }
 case_la57() { CPU=max; }
 case_folios() { MODULES+=(xfs); }
 case_v1() { :; }
+case_16k() { FLAVOUR=arm64-16k; }
+# A huge page has 512 MiB there.
+case_64k() { FLAVOUR=arm64-64k GUEST_MEMORY=3072; }
 case_numa() {
 	GUEST_MEMORY=5120
 	QEMU_MORE+=(-object memory-backend-ram,id=m0,size=1G -object memory-backend-ram,id=m1,size=3G
@@ -95,6 +100,7 @@ case_proof() {
 			/^HugePages_Total:/ { t = $2 } /^HugePages_Free:/ { f = $2 } END { exit !(t == 24 && f == 20) }' "$dir/hugetlb" ;;
 		folios) check "$word: large folios in ext4 and xfs ($(tr '\n' ' ' <"$dir/folios"))" awk '
 			$2 > 0 { n++ } END { exit n != 2 }' "$dir/folios" ;;
+		16k | 64k) equal "$word: pages of that size" "$((${c%k} * 1024))" "$(cat "$dir/pagesize")" ;;
 		v1) check "$word: the memory controller is in v1" grep -q ' - cgroup .*memory' "$dir/mountinfo" ;;
 		esac
 	done

@@ -15,7 +15,7 @@ scan_value() { member "$1" tables/page_cache_scan.tsv | awk -F'\t' -v k="$2" '$1
 compare_truth() {
 	local kernel=$1 source=$2 dir=$3 name state path dev ino bytes pages found want
 	while IFS=$'\t' read -r name state path dev ino bytes pages; do
-		want=$(((bytes + 4095) / 4096))
+		want=$(((bytes + PAGE - 1) / PAGE))
 		if [ "$pages" -lt "$want" ]; then
 			if [ "$name" = evicted ] && [ "$pages" = 0 ]; then
 				skip "$kernel $source: evicted" "this kernel drops the pages with the name"
@@ -52,10 +52,10 @@ path_fits() {
 # compare_garbage KERNEL SOURCE DIR: nothing was found that the guest cannot hold.  hugetlbfs is not page cache.
 compare_garbage() {
 	local wrong
-	wrong=$(awk -F'\t' '
+	wrong=$(awk -F'\t' -v page="$PAGE" '
 		BEGIN { fs["rootfs"]; fs["bdev"] } # which the kernel does not list
 		FILENAME == ARGV[1] { fs[$NF]; next }
-		FILENAME == ARGV[2] { if (sub(/^MemTotal: */, "")) ram = $0 / 4; next }
+		FILENAME == ARGV[2] { if (sub(/^MemTotal: */, "")) ram = $0 * 1024 / page; next }
 		!($8 in fs) { printf "%s: file system %s; ", $5, $8 }
 		$3 > ram { printf "%s: %d pages; ", $5, $3 }
 		$4 !~ /^(linked|deleted|unnamed|unresolved)$/ { printf "%s: state %s; ", $5, $4 }
@@ -71,7 +71,7 @@ compare_sum() {
 	local found mean difference before after guest
 	before=$(scan_value "$3/$2.tar.zst" meminfo_cached_kb_before)
 	after=$(scan_value "$3/$2.tar.zst" meminfo_cached_kb_after)
-	found=$(awk -F'\t' '{ s += $3 } END { printf "%d", s * 4 }' "$3/$2.files")
+	found=$(awk -F'\t' -v page="$PAGE" '{ s += $3 } END { printf "%d", s * page / 1024 }' "$3/$2.files")
 	mean=$(((${before:-0} + ${after:-0}) / 2))
 	difference=$((found > mean ? found - mean : mean - found))
 	if [ "$mean" -gt 0 ] && [ $((difference * 200)) -le "$mean" ]; then
@@ -98,7 +98,7 @@ compare_samples() {
 
 # compare_dirty KERNEL SOURCE DIR: bit 1 of a sample's state, for what was never written back and for nothing that was.
 compare_dirty() {
-	equal "$1 $2: the pages that wait to be written back, and no others" "/dirty 81" \
+	equal "$1 $2: the pages that wait to be written back, and no others" "/dirty $((331776 / PAGE + (331776 % PAGE > 0)))" \
 		"$(member "$3/$2.tar.zst" tables/page_cache_samples.tsv | awk -F'\t' '
 			FILENAME == ARGV[1] { if ($8 == "ext4" && ($5 == "/dirty" || $5 == "/charged" || $5 == "/deep/er/log")) path[$7] = $5; next }
 			FNR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next }
@@ -128,6 +128,18 @@ compare_cgroups() {
 			fail "$kernel $source: the group of $path" "expected $pages $may, got '$got'"
 		fi
 	done <"$dir/groups"
+}
+
+# compare_low KERNEL DIR: the rung below, by name.  It knows pages and groups, no files; what it took for page cache
+# sums up to what the kernel says.
+compare_low() {
+	local archive=$2/kpageflags.tar.zst kb mean
+	equal "$1 kpageflags: the capture is complete" "0 kpageflags" "$(cat "$2/kpageflags.exit") $(scan_value "$archive" source)"
+	kb=$(member "$archive" tables/page_cache_samples.tsv | awk -F'\t' -v page="$PAGE" '
+		FNR == 1 { for (i = 1; i <= NF; i++) c[$i] = i; next } { n += $c["pages"] } END { printf "%d", n * page / 1024 }')
+	mean=$((($(scan_value "$archive" meminfo_cached_kb_before) + $(scan_value "$archive" meminfo_cached_kb_after)) / 2))
+	check "$1 kpageflags: the sum is within 1% of Cached + Buffers ($kb and $mean KiB)" \
+		awk -v a="$kb" -v b="$mean" 'BEGIN { d = a > b ? a - b : b - a; exit !(b > 0 && d * 100 <= b) }'
 }
 
 # compare_hugetlb KERNEL SOURCE DIR: huge pages are known as such to the last one, and are not page cache.

@@ -127,16 +127,16 @@ unpack() (
 	mv "$stage/kernel" "$KERNEL_DIR"
 )
 
-# get_kernel KERNEL [ARCH]: sets KERNEL_DIR (with vmlinuz and modules/), KERNEL_VERSION; else REASON.
+# get_kernel KERNEL [ARCH [FLAVOUR]]: sets KERNEL_DIR (with vmlinuz and modules/), KERNEL_VERSION; else REASON.
 get_kernel() {
-	local suite index image lock pattern=[0-9] flavour=cloud-amd64
+	local suite index image lock pattern=[0-9] flavour=${3:-cloud-${2:-amd64}}
 	REASON=
 	if ! suite=$(suite_of "$1"); then
 		REASON="no such kernel (5.10 6.1 6.12 newest)"
 		return 1
 	fi
 	index=$(index_of "$suite" "${2:-}")
-	[ "$index" = "$suite" ] || flavour=cloud-arm64
+	flavour=${flavour/x86_64/amd64}
 	# A suite may carry a backport of its successor's kernel as well.
 	[ "$1" = newest ] || pattern=${1//./\\.}\\.
 	mkdir -p "$CACHE"

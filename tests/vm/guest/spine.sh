@@ -18,6 +18,11 @@ cat /proc/self/mountinfo >$R/mountinfo
 grep 'System RAM' /proc/iomem >$R/ram
 awk '{ print $NF }' /proc/filesystems >$R/filesystems
 cat /proc/sys/vm/hugetlb_optimize_vmemmap >$R/hvo 2>/dev/null
+truth pagesize >$R/pagesize
+read -r page <$R/pagesize
+read -r pmd </sys/kernel/mm/transparent_hugepage/hpage_pmd_size
+# Whole huge pages, of whatever size they are here.
+huge=$((pmd > 6291456 ? pmd : 6291456))
 
 mkdir -p /mnt/tmpfs /mnt/huge /mnt/ext4 /mnt/bind /mnt/merged
 mount -t tmpfs -o size=64M files /mnt/tmpfs
@@ -34,8 +39,8 @@ dd_file /mnt/tmpfs/one-byte 1
 dd_file /mnt/tmpfs/one-page 4096
 dd_file /mnt/tmpfs/page-and-a-byte 4097
 dd_file /mnt/tmpfs/three-mib 3145733
-mount -t tmpfs -o size=32M,huge=always huge /mnt/huge
-dd_file /mnt/huge/large-folios 6291456
+mount -t tmpfs -o size=$((huge + 33554432)),huge=always huge /mnt/huge
+dd_file /mnt/huge/large-folios $huge
 dd_file /mnt/ext4/data 5242880
 dd_file /mnt/ext4/deep/er/log 777777
 ln /mnt/ext4/data /mnt/ext4/deep/hard-link
@@ -79,10 +84,10 @@ in_group $G/leaving /mnt/ext4/deep/pinning-too 262144
 sync
 insist "rmdir $G/leaving"
 {
-	echo "/charged	512	online /ossnap-spine"
-	echo "/charged-inside	160	online /ossnap-spine/nested/inner"
-	echo "/pinning	320	dying /ossnap-spine/leaving|online /ossnap-spine"
-	echo "/deep/pinning-too	64	dying /ossnap-spine/leaving|online /ossnap-spine"
+	echo "/charged	$((2097152 / page))	online /ossnap-spine"
+	echo "/charged-inside	$((655360 / page))	online /ossnap-spine/nested/inner"
+	echo "/pinning	$((1310720 / page))	dying /ossnap-spine/leaving|online /ossnap-spine"
+	echo "/deep/pinning-too	$((262144 / page))	dying /ossnap-spine/leaving|online /ossnap-spine"
 } >$R/groups
 
 if has numa; then
@@ -128,6 +133,11 @@ echo 0 >/proc/sys/vm/dirty_writeback_centisecs
 echo 360000 >/proc/sys/vm/dirty_expire_centisecs
 dd_file /mnt/ext4/dirty 331776
 
+# Where a block is smaller than a page, mincore knows a page that was written in part only once it was read as a whole.
+for f in /mnt/ext4/dirty /mnt/ext4/deep/er/log "/mnt/ext4/deep/tab	and \"quote"; do
+	truth frames "$f" >/dev/null
+done
+
 show_all() {
 	truth show one-byte linked /one-byte /mnt/tmpfs/one-byte
 	truth show one-page linked /one-page /mnt/tmpfs/one-page
@@ -152,14 +162,14 @@ show_all() {
 	cat /tmp/ready
 }
 
-truth tails /mnt/huge/large-folios >$R/tails
+echo "$(truth tails /mnt/huge/large-folios) $((huge / page - huge / pmd))" >$R/tails
 $X --version >$R/version
 $X list >$R/list
 $X check >$R/check 2>&1
 echo $? >$R/check.exit
 show_all >$R/truth.before
 truth frames /mnt/ext4/data >$R/frames
-for source in kcore bpf auto; do
+for source in kcore bpf auto kpageflags; do
 	grep -E '^(Cached|Buffers|MemTotal|SwapCached):' /proc/meminfo >$R/meminfo.$source
 	start=$(cut -d' ' -f1 /proc/uptime)
 	$X -d 200ms --memory-source $source --sample all --min-free 1M -o $R/$source.tar.zst >$R/$source.out 2>$R/$source.err

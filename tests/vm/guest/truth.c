@@ -9,6 +9,7 @@
  *   truth tails PATH                                       how many of its pages lie inside a
  *                                                          larger folio
  *   truth frames PATH                                      its lowest and its highest page frame
+ *   truth pagesize                                         in bytes
  *
  * A row: name, state and path that are expected, device, inode, bytes, pages in the page cache.
  * Readahead may leave pages beyond the end of a file; they are cached, and count.
@@ -32,9 +33,14 @@ static void die(const char *what)
 
 #define BEYOND_END (1 << 20)
 
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static size_t resident(void *map, size_t bytes)
 {
-	size_t pages = (bytes + 4095) / 4096, n = 0;
+	size_t pages = (bytes + page_size() - 1) / page_size(), n = 0;
 	unsigned char *in = calloc(pages + 1, 1);
 
 	if (!in || mincore(map, bytes, in) < 0)
@@ -168,11 +174,11 @@ static void frames(const char *path, size_t *ret_tails, uint64_t *ret_low, uint6
 	*ret_tails = 0;
 	*ret_low = UINT64_MAX;
 	*ret_high = 0;
-	for (size_t i = 0; i < (size_t)st.st_size; i += 4096) {
+	for (size_t i = 0; i < (size_t)st.st_size; i += page_size()) {
 		uint64_t entry, frame, of_page;
 
 		(void)map[i];
-		if (pread(pagemap, &entry, 8, (off_t)(((uintptr_t)map + i) / 4096 * 8)) != 8 ||
+		if (pread(pagemap, &entry, 8, (off_t)(((uintptr_t)map + i) / page_size() * 8)) != 8 ||
 		    !(entry & PAGEMAP_PRESENT))
 			die("pagemap");
 		frame = entry & PAGEMAP_FRAME;
@@ -208,6 +214,8 @@ int main(int argc, char **argv)
 		show_frames(argv[2], 1);
 	else if (argc == 3 && strcmp(argv[1], "frames") == 0)
 		show_frames(argv[2], 0);
+	else if (argc == 2 && strcmp(argv[1], "pagesize") == 0)
+		printf("%zu\n", page_size());
 	else
 		return 2;
 	return 0;
