@@ -24,7 +24,7 @@ struct w_inode {
 	uint16_t mode;
 	uint32_t nlink, rdev, generation;
 	uint64_t sb, ino, size;
-	uint32_t state;
+	uint64_t state; /* unsigned long until 6.12 */
 	uint64_t dentry_first;
 	struct w_mapping data;
 };

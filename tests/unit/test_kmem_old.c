@@ -99,7 +99,7 @@ static void add_inode(struct types *t, const struct old_kernel *k)
 	member(t, t->ptr, "i_sb", AT(w_inode, sb));
 	member(t, t->u64, "i_ino", AT(w_inode, ino));
 	member(t, t->u64, "i_size", AT(w_inode, size));
-	member(t, t->u32, "i_state", AT(w_inode, state));
+	member(t, t->u64, "i_state", AT(w_inode, state));
 	member(t, head, "i_dentry", AT(w_inode, dentry_first));
 	member(t, mapping, "i_data", AT(w_inode, data));
 }
@@ -296,12 +296,20 @@ static struct world *make_memory(void)
 
 	i = w_inode(w, ext4, 100);
 	w_dentry(w, w_addr(w, log), "messages", 8, i, true);
+	i->state = 0x187; /* I_DIRTY, I_SYNC, I_REFERENCED: the last two are what 6.12 means by
+			     freeing */
 	w_pages(w, i, 200, 7, W_LRU, pod);
 	w_pages(w, i, 900, 4, W_LRU | W_DIRTY | W_ACTIVE, gone);
 	i = w_inode(w, ext4, 101);
 	i->nlink = 0;
 	w_dentry(w, w_addr(w, log), "deleted", 7, i, false);
 	w_pages(w, i, 2000, 33, W_LRU, 0);
+	for (uint64_t freeing = 0x20; freeing <= 0x40; freeing *= 2) { /* I_FREEING, I_CLEAR */
+		i = w_inode(w, ext4, 102 + freeing);
+		w_dentry(w, w_addr(w, log), "freeing", 7, i, true);
+		w_pages(w, i, 2100 + (uint32_t)freeing, 5, W_LRU, 0);
+		i->state = freeing;
+	}
 	i = w_inode(w, tmpfs, 100); /* the same number on another file system */
 	w_dentry(w, tmpfs->root, "thp", 3, i, true);
 	w_folio(w, i, 4096, 512, W_LRU | W_SWAPBACKED);
@@ -396,14 +404,14 @@ static void check_outcome(struct outcome *o)
 	assert_int_equal(thp->f.nrpages, 512);
 	assert_int_equal(thp->pages, 512);
 	assert_string_equal(thp->fstype, "tmpfs");
-	assert_int_equal(o->result.kinds[KIND_FILE], 11 + 33);
+	assert_int_equal(o->result.kinds[KIND_FILE], 11 + 33 + 10);
 	assert_int_equal(o->result.kinds[KIND_SHMEM], 512);
 	assert_int_equal(o->result.kinds[KIND_HUGETLB], 512);
 	assert_int_equal(o->result.kinds[KIND_PAGE_TABLE], 10);
 	assert_int_equal(o->result.kinds[KIND_BUDDY], 1);
 	assert_int_equal(o->result.kinds[KIND_SLAB], 3);
 	assert_int_equal(o->result.kinds[KIND_ANON], 1);
-	assert_int_equal(o->result.discarded, 0);
+	assert_int_equal(o->result.discarded, 10);
 	assert_true(o->result.finished);
 }
 
@@ -429,6 +437,8 @@ static void scan_old_kernel(const struct old_kernel *k)
 	btf__free(btf);
 	assert_true(l.page.memcg_is_plain);
 	assert_true(l.kernfs.id_is_ino);
+	assert_int_equal(l.inode.state.size, 8);
+	assert_int_equal(l.inode.freeing, 0x60);
 	assert_true(field_present(l.mapping.i_pages));
 	assert_int_equal(l.own.pages_head.offset, 0);
 	assert_int_equal(kmem_open_core(&s, core, &root, &l, &e), 0);
