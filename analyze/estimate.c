@@ -213,7 +213,7 @@ struct estimate estimate_weighted(const struct sample_design *d, const struct we
 	if (d->paired && w->paired_squares > 0)
 		ratio = fmin(fmax(1 - 2 * w->products / w->paired_squares, 0), 1);
 	double v = variance(d, w->squares * ratio, w->squares), one = w->squares / w->sum;
-	double unseen = (w->largest + 1) / 2; /* files may be as small as a page */
+	double unseen = w->largest + (1 - w->largest) / (w->pages + 1);
 	double high = w->sum + ratio * unseen * z2 / 2 + Z95 * sqrt(v + unseen * unseen * z2 / 4);
 	double low = w->sum + ratio * one * z2 / 2 - Z95 * sqrt(v + one * one * z2 / 4);
 

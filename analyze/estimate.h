@@ -35,11 +35,13 @@
  * multiplied by √((N − n)/(N − 1)).  Finished, it is no sample: the interval has no width.
  *
  * Roll-ups of many files (directories, file systems): a file of K ≥ SURELY_FOUND × one_in pages is
- * missed with a probability below e^−8, and counts with its exact size.  Of smaller ones each
+ * missed with a probability below e^−8, and counts with its exact size; of a stopped scan one_in is
+ * that of all frames, those of the strata not drawn included.  Of smaller ones each
  * sampled page stands for one_in pages, and for one_in / K files: a file of K pages gives
  * K / one_in sampled pages on average, wherever they lie.  z² stands for files that were not seen:
- * for the upper limit of their number they weigh half as much as one of a page and the smallest
- * that was seen together (a choice that tests/unit/test_coverage.c shows to be about right).
+ * for the upper limit of their number they weigh as much as the smallest that was seen, but for one
+ * in n + 1 of them, which is of a single page: so likely is the next sampled page, after n, to be of
+ * a kind that was not among them (Laplace's rule of succession).
  *
  * A row that is there only because one of its pages was sampled is no witness of its own rareness:
  * given that there is one, μ expected pages give μ/(1 − e^−μ) on average, which is μ/(e^μ − 1)

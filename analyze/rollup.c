@@ -5,7 +5,7 @@ static bool sure(const struct model_build *b, size_t i)
 {
 	return !b->sampled || b->design.exact ||
 	       (double)b->m->files[i].cached_bytes >=
-		       SURELY_FOUND * b->design.one_in * (double)b->page_size;
+		       SURELY_FOUND * b->design.population / b->design.draws * (double)b->page_size;
 }
 
 /* Files that each sampled page stands for, in units of one_in. */
