@@ -40,8 +40,8 @@
  * sampled page stands for one_in pages, and for one_in / K files: a file of K pages gives
  * K / one_in sampled pages on average, wherever they lie.  z² stands for files that were not seen:
  * for the upper limit of their number they weigh as much as the smallest that was seen, but for one
- * in n + 1 of them, which is of a single page: so likely is the next sampled page, after n, to be of
- * a kind that was not among them (Laplace's rule of succession).
+ * in n + 1 of them, which is of a single page: so likely is the next sampled page, after n, to be
+ *of a kind that was not among them (Laplace's rule of succession).
  *
  * A row that is there only because one of its pages was sampled is no witness of its own rareness:
  * given that there is one, μ expected pages give μ/(1 − e^−μ) on average, which is μ/(e^μ − 1)

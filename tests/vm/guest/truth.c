@@ -178,7 +178,8 @@ static void frames(const char *path, size_t *ret_tails, uint64_t *ret_low, uint6
 		uint64_t entry, frame, of_page;
 
 		(void)map[i];
-		if (pread(pagemap, &entry, 8, (off_t)(((uintptr_t)map + i) / page_size() * 8)) != 8 ||
+		if (pread(pagemap, &entry, 8, (off_t)(((uintptr_t)map + i) / page_size() * 8)) !=
+			    8 ||
 		    !(entry & PAGEMAP_PRESENT))
 			die("pagemap");
 		frame = entry & PAGEMAP_FRAME;
