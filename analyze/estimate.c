@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "estimate.h"
+#include "facts/text.h"
 
 #define Z95 1.959963984540054
 
@@ -20,8 +21,9 @@ int sample_design_init(struct sample_design *ret, const struct fact_scan *scan)
 	/* 2^40 frames of 4 KiB are 4 PiB: more is no machine, and doubles stay exact below. */
 	const uint64_t sane = UINT64_C(1) << 40;
 
-	if (scan->one_in == 0 || scan->one_in > sane || scan->page_size < 512 ||
-	    scan->page_size > (1u << 30) || scan->strata_done == 0 || scan->strata_done > sane)
+	if (scan->one_in == 0 || scan->one_in > sane ||
+	    text_page_size(scan->page_size) == FACT_NONE || scan->strata_done == 0 ||
+	    scan->strata_done > sane)
 		return -ENODATA;
 
 	struct sample_design d = {

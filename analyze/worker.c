@@ -16,6 +16,7 @@
 #include "../capture/base/units.h"
 #include "../capture/bundle/verify.h"
 #include "facts/archive.h"
+#include "facts/text.h"
 #include "facts/wire.h"
 #include "sandbox.h"
 
@@ -115,8 +116,8 @@ static int read_members(int fd, const struct analyze_options *o, struct intake *
 
 	if (r < 0)
 		return read_failed(e, r);
-	if (in->verdict->head_ok && in->verdict->head.page_size)
-		in->parse->page_size = in->verdict->head.page_size;
+	if (in->verdict->head_ok)
+		in->parse->page_size = text_page_size(in->verdict->head.page_size);
 	r = bundle_read(fd, &o->limits, take_member, in, &outcome, e);
 	if (r >= 0)
 		r = parse_finish(in->parse);

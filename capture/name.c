@@ -5,7 +5,6 @@
 #include "base/sbuf.h"
 #include "name.h"
 
-#define LABEL_LEN 32
 #define HOST_LEN 60
 
 static void put_part(struct sbuf *b, const char *s, size_t max)
@@ -32,13 +31,13 @@ void name_make(char out[NAME_MAX_LEN + 1], const char *label, const char *host, 
 
 	sbuf_reset(&b);
 	if (label && *label) {
-		put_part(&b, label, LABEL_LEN);
+		put_part(&b, label, NAME_PART_LEN);
 		sbuf_putc(&b, '-');
 	}
 	put_part(&b, host && *host ? host : "host", HOST_LEN);
 	if (ticket && *ticket) {
 		sbuf_putc(&b, '-');
-		put_part(&b, ticket, LABEL_LEN);
+		put_part(&b, ticket, NAME_PART_LEN);
 	}
 	clock_format_compact(realtime_ns, when);
 	sbuf_putc(&b, '-');

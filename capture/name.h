@@ -7,6 +7,7 @@
 
 /* A ustar member's path has 155 bytes for the directory; the name is the first of them. */
 #define NAME_MAX_LEN 152
+#define NAME_PART_LEN 32 /* of the label, and of the ticket */
 
 /*
  * label, ticket: NULL or "" for none.  random: eight bytes from the kernel.  Label and ticket are

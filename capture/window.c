@@ -63,6 +63,15 @@ static int write_head(struct run *r)
 	return bundle_add(r->writer, BUNDLE_HEAD, m.p, m.len, false, &r->fatal);
 }
 
+static void say_cut_name(struct run *r, const char *option, const char *value)
+{
+	if (value && strlen(value) > NAME_PART_LEN)
+		say(&r->say, SAY_PROBLEM,
+		    "%s: its first %d bytes are in the archive's name; all of it is in "
+		    "capture.json",
+		    option, NAME_PART_LEN);
+}
+
 static int begin(struct run *r)
 {
 	const struct capture_options *o = r->options;
@@ -88,6 +97,8 @@ static int begin(struct run *r)
 	if (rc)
 		return rc;
 	say_start(&r->say, h->name, o->duration_ns, h->collectors);
+	say_cut_name(r, "--label", o->label);
+	say_cut_name(r, "--ticket", o->ticket);
 	budget_init(&r->budget, o, r->window_start_ns);
 	for (size_t i = 0; i < r->child_count; i++) {
 		struct child *c = &r->children[i];

@@ -9,6 +9,7 @@
 
 #include "../../capture/base/cleanup.h"
 #include "../../capture/base/sbuf.h"
+#include "text.h"
 
 static const struct fact_field fields_fact_archive[] = {
 	FACT_STR(fact_archive, name, 256),
@@ -85,7 +86,7 @@ static void from_head(struct fact_archive *row, const struct capture_head *h)
 	row->capabilities = h->capabilities;
 	row->redaction = h->redaction;
 	row->cpus = h->cpus;
-	row->page_size = h->page_size;
+	row->page_size = text_page_size(h->page_size);
 	row->euid = h->euid;
 	row->in_container = h->container;
 }

@@ -66,6 +66,8 @@ static void scan_pair(struct scan_state *s, const struct tsv *t, const char *key
 		if (!strcmp(key, numbers[i].key))
 			*(uint64_t *)((char *)&s->row + numbers[i].offset) =
 				text_times(v, numbers[i].unit);
+	if (!strcmp(key, "page_size"))
+		s->row.page_size = text_page_size(v);
 	if (!strcmp(key, "scan_cpu_ns"))
 		s->row.scan_cpu_s = seconds;
 	else if (!strcmp(key, "resolve_cpu_ns"))

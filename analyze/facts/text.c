@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "facts.h"
+
 bool text_until(struct text *t, char c, struct text *ret)
 {
 	const char *stop;
@@ -103,4 +105,9 @@ char *text_copy(struct text t, char *out, size_t cap)
 	memcpy(out, t.p, len);
 	out[len] = '\0';
 	return out;
+}
+
+uint64_t text_page_size(uint64_t v)
+{
+	return v >= 512 && v <= 1u << 30 && !(v & (v - 1)) ? v : FACT_NONE;
 }

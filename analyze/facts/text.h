@@ -32,5 +32,7 @@ bool text_i64(struct text t, int64_t *ret);
 bool text_word_u64(struct text *line, uint64_t *ret);
 /* a × b, or UINT64_MAX (not measured) when that does not fit or one of them is not measured. */
 uint64_t text_times(uint64_t a, uint64_t b);
+/* v if it can be a page's size: a power of two from 512 to 2^30; else FACT_NONE. */
+uint64_t text_page_size(uint64_t v);
 /* Copied and NUL-terminated; cut to cap − 1 bytes.  Returns out. */
 char *text_copy(struct text t, char *out, size_t cap);

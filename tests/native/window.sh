@@ -315,7 +315,12 @@ rm -f ./*.zst a b
 A=$("$ENGINE" -q -d 10ms --collect quick --label 'a b/ä' --ticket 'T#1')
 echo "$A" | grep -Eq '^a_b___-[A-Za-z0-9._-]+-T_1-[0-9]{8}T[0-9]{6}Z-[a-z0-9]{8}\.tar\.zst$' && ok "name" || fail "name" "$A"
 equal "top directory is the name" "${A%.tar.zst}" "$(tar --zstd -tf "$A" | head -1 | cut -d/ -f1)"
-rm -f ./*.zst
+long=$(printf 'L%.0s' $(seq 40))
+A=$("$ENGINE" -d 10ms --collect quick --label "$long" 2>log)
+equal "a long label: cut in the name" "${long:0:32}-" "${A:0:33}"
+grep -q -- "--label: its first 32 bytes" log && ok "a long label: that is said" || fail "a long label: that is said" "$(cat log)"
+equal "a long label: whole in the head" "$long" "$(tar --zstd -xOf "$A" --wildcards '*/capture.json' | jq -r .label)"
+rm -f ./*.zst log
 A=$(LC_ALL=tr_TR.UTF-8 "$ENGINE" -q -d 0.1 --collect quick,both)
 equal "tr_TR: exit 0" 0 $?
 check "tr_TR: the head is JSON" sh -c "tar --zstd -xOf '$A' --wildcards '*/capture.json' | jq -e '.plan.duration_s == 0.1'"

@@ -97,6 +97,7 @@ static void test_edges(void **state)
 		{.one_in = FACT_NONE, .strata_done = 1, .page_size = 4096},
 		{.one_in = 1, .strata_done = FACT_NONE, .page_size = 4096},
 		{.one_in = 1, .strata_done = 1, .page_size = FACT_NONE},
+		{.one_in = 1, .strata_done = 1, .page_size = 4097},
 		{.one_in = 1, .strata_done = 0, .page_size = 4096},
 	};
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
