@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../base/cleanup.h"
+#include "../base/clock.h"
 #include "opener.h"
 
 #define NAMESPACES_MAX 64
@@ -91,8 +92,13 @@ static bool still_mapped(const struct opener *o, const struct open_question *q)
 static int check_identity(const struct opener *o, const struct open_question *q,
 			  const struct stat *st)
 {
+	uint64_t changed =
+		(uint64_t)st->st_ctim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_ctim.tv_nsec;
+
 	if (!q->ino)
 		return 0;
+	if (q->how != OPEN_MAP_FILES && q->seen_ns && changed > q->seen_ns)
+		return -ESTALE;
 	if (st->st_ino == q->ino && major(st->st_dev) == q->major && minor(st->st_dev) == q->minor)
 		return 0;
 	/* overlayfs and btrfs show a device number that no mapping does. */

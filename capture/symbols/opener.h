@@ -35,6 +35,9 @@ struct open_question {
 	 * a build-id to check.  A file of overlayfs is known to mappings by the inode below it. */
 	uint32_t major, minor;
 	uint64_t ino;
+	uint64_t seen_ns; /* CLOCK_REALTIME: a file whose inode has changed since, and which is only
+			     known by its path, may be another one that was given the same number;
+			     0: the caller knows a build-id to check */
 	uint8_t build_id[20]; /* OPEN_DEBUG */
 	uint8_t build_id_len;
 	uint32_t path_len;

@@ -133,6 +133,7 @@ static int find_module(struct reader *r, const struct symbol_module *m, struct e
 	q->major = m->major;
 	q->minor = m->minor;
 	q->ino = m->ino;
+	q->seen_ns = m->build_id_len ? 0 : m->seen_ns;
 	q->path_len = (uint32_t)strlen(m->path);
 	if (q->path_len >= OPEN_PATH_MAX)
 		q->path_len = 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/clock.h"
 #include "symbols_private.h"
 
 #define PATH_BYTES_MAX 4096u
@@ -276,6 +277,7 @@ uint32_t symbols_map(struct symbols *s, const struct symbol_map *map)
 	index_put(&s->map_index, hash, s->map_count);
 	m = &s->modules[row.module];
 	m->witness[m->witness_count++ % MODULE_WITNESSES] = s->map_count;
+	m->seen_ns = clock_ns(CLOCK_REALTIME);
 	return s->map_count++;
 full:
 	s->maps_dropped++;

@@ -45,8 +45,9 @@ struct symbol_module {
 	uint64_t ino;
 	uint8_t build_id[SYMBOLS_BUILD_ID_MAX];
 	uint8_t build_id_len;
-	uint32_t pid; /* MODULE_ANON: its process */
-	int no;	      /* errno that goes with status */
+	uint32_t pid;	  /* MODULE_ANON: its process */
+	int no;		  /* errno that goes with status */
+	uint64_t seen_ns; /* CLOCK_REALTIME: when a mapping of it was last noted */
 	char *path;
 	struct elf_load loads[ELF_LOADS_MAX]; /* executable ones, as read */
 	uint8_t load_count;

@@ -5,7 +5,7 @@
 SYSROOT=$CACHE/sysroot-arm64
 ARM64_BUSYBOX=$SYSROOT/bin/busybox
 ARM64_DONE=
-SYSROOT_PACKAGES=(libbpf-dev libelf-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libyajl-dev busybox-static)
+SYSROOT_PACKAGES=(libbpf-dev libelf-dev zlib1g-dev libarchive-dev libzstd-dev nettle-dev libyajl-dev liblzma-dev busybox-static)
 
 # build_arm64: $TMP/arm64 has the programs; else REASON.  CAPTURE_ARM64 names a finished one.
 build_arm64() {
