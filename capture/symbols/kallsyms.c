@@ -118,7 +118,7 @@ static void name_row(struct symbols *s, struct symbol_row *row, const struct bes
 int kallsyms_name(struct symbols *s, const uint32_t *order, uint32_t first, uint32_t count,
 		  int text_fd)
 {
-	_cleanup_free_ struct best *b = calloc(count ? count : 1, sizeof(*b));
+	struct best *b = calloc(count ? count : 1, sizeof(*b));
 	bool zeros;
 	int r;
 
@@ -135,6 +135,7 @@ int kallsyms_name(struct symbols *s, const uint32_t *order, uint32_t first, uint
 		name_row(s, row, &b[i]);
 		free(b[i].text);
 	}
+	free(b);
 	if (!r && zeros)
 		r = -EACCES;
 	return r;

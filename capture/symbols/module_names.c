@@ -87,12 +87,14 @@ static int by_address(const void *a, const void *b)
 static int name_chunk(const struct module_names *n, const struct sources *all,
 		      const struct place *places, const uint64_t *addresses, size_t count)
 {
-	_cleanup_free_ char *name = malloc(ELF_NAME_MAX);
+	char *name = malloc(ELF_NAME_MAX);
 	struct nearest nearest;
 	int r = name ? nearest_init(&nearest, addresses, count) : -ENOMEM;
 
-	if (r)
+	if (r) {
+		free(name);
 		return r;
+	}
 	for (size_t k = 0; k < all->count; k++) {
 		struct adding a = {.nearest = &nearest, .source = (uint8_t)k};
 
@@ -111,6 +113,7 @@ static int name_chunk(const struct module_names *n, const struct sources *all,
 			     len > 0 ? name : NULL, len > 0 ? (size_t)len : 0);
 	}
 	nearest_deinit(&nearest);
+	free(name);
 	return r;
 }
 
@@ -119,8 +122,8 @@ static int in_chunks(const struct module_names *n, const struct elf_file *main,
 		     const struct sources *all)
 {
 	size_t most = n->count < MODULE_CHUNK ? n->count : MODULE_CHUNK;
-	_cleanup_free_ struct place *places = calloc(most ? most : 1, sizeof(*places));
-	_cleanup_free_ uint64_t *addresses = calloc(most ? most : 1, sizeof(*addresses));
+	struct place *places = calloc(most ? most : 1, sizeof(*places));
+	uint64_t *addresses = calloc(most ? most : 1, sizeof(*addresses));
 	int r = places && addresses ? 0 : -ENOMEM;
 
 	for (size_t at = 0; at < n->count && !r; at += most) {
@@ -136,6 +139,8 @@ static int in_chunks(const struct module_names *n, const struct elf_file *main,
 			addresses[i] = places[i].address;
 		r = name_chunk(n, all, places, addresses, count);
 	}
+	free(places);
+	free(addresses);
 	return r;
 }
 

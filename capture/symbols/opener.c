@@ -61,7 +61,7 @@ static int proc_root(const struct opener *o, uint32_t pid)
 static bool still_mapped(const struct opener *o, const struct open_question *q)
 {
 	_cleanup_file_ FILE *maps = NULL;
-	char line[MAPS_LINE_MAX], path[32];
+	char line[MAPS_LINE_MAX], path[32], *p;
 	int fd;
 
 	snprintf(path, sizeof(path), "%" PRIu32 "/maps", q->pid);
@@ -74,17 +74,20 @@ static bool still_mapped(const struct opener *o, const struct open_question *q)
 		return false;
 	}
 	while (fgets(line, sizeof(line), maps)) {
-		uint64_t start, end, offset, ino;
-		unsigned major, minor;
+		/* START-END PERM OFFSET MAJOR:MINOR INO PATH */
+		uint64_t start = strtoull(line, &p, 16), end = 0, dev_major, dev_minor;
 
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*4s %" SCNx64 " %x:%x %" SCNu64, &start,
-			   &end, &offset, &major, &minor, &ino) != 6)
+		if (start < q->start)
 			continue;
-		if (start == q->start)
-			return end == q->end && major == q->major && minor == q->minor &&
-			       ino == q->ino;
-		if (start > q->start)
+		if (*p == '-')
+			end = strtoull(p + 1, &p, 16);
+		if (start > q->start || end != q->end || strlen(p) < 6)
 			return false;
+		strtoull(p + 6, &p, 16);
+		dev_major = strtoull(p, &p, 16);
+		dev_minor = *p == ':' ? strtoull(p + 1, &p, 16) : UINT64_MAX;
+		return dev_major == q->major && dev_minor == q->minor &&
+		       strtoull(p, NULL, 10) == q->ino;
 	}
 	return false;
 }
@@ -132,7 +135,6 @@ static int place_in_process(const struct opener *o, uint32_t pid, const char *pa
 static uint64_t mount_namespace(const struct opener *o, const char *pid)
 {
 	char path[64], link[64];
-	uint64_t ino;
 	ssize_t n;
 
 	snprintf(path, sizeof(path), "%s/ns/mnt", pid);
@@ -140,7 +142,7 @@ static uint64_t mount_namespace(const struct opener *o, const char *pid)
 	if (n <= 0)
 		return 0;
 	link[n] = 0;
-	return sscanf(link, "mnt:[%" SCNu64 "]", &ino) == 1 ? ino : 0;
+	return strncmp(link, "mnt:[", 5) == 0 ? strtoull(link + 5, NULL, 10) : 0;
 }
 
 /* One process of each mount namespace, so that a file can be found whose process is gone. */
@@ -214,8 +216,10 @@ static int owner_of(const struct opener *o, uint32_t pid, struct owner *ret)
 	if (n < 0)
 		return (int)n;
 	line = strstr(text, "\nUid:");
-	if (!line || sscanf(line, "\nUid: %*u %" SCNu32, &ret->euid) != 1)
+	if (!line)
 		return -EBADMSG;
+	strtoul(line + strlen("\nUid:"), &line, 10); /* the real one */
+	ret->euid = (uint32_t)strtoul(line, NULL, 10);
 	ret->inner_pid = pid;
 	line = strstr(text, "\nNSpid:");
 	if (line) {

@@ -95,12 +95,14 @@ static ssize_t read_name(const struct elf_source *text, uint64_t at, char *out, 
 static int name_chunk(const struct module_names *n, const struct elf_source *text, size_t first,
 		      size_t count)
 {
-	_cleanup_free_ char *buf = malloc(BUFFER);
+	char *buf = malloc(BUFFER);
 	struct nearest nearest;
 	int r = buf ? nearest_init(&nearest, n->offsets + first, count) : -ENOMEM;
 
-	if (r)
+	if (r) {
+		free(buf);
 		return r;
+	}
 	read_lines(&nearest, text, buf);
 	nearest_settle(&nearest);
 	for (size_t i = 0; i < count && !r; i++) {
@@ -112,6 +114,7 @@ static int name_chunk(const struct module_names *n, const struct elf_source *tex
 			     len > 0 ? (size_t)len : 0);
 	}
 	nearest_deinit(&nearest);
+	free(buf);
 	return r;
 }
 

@@ -249,11 +249,16 @@ static void read_elf_module(struct reader *r, uint32_t module, const struct modu
 		close(debug.src.fd);
 }
 
+static const uint8_t *own_vdso(void)
+{
+	/* The kernel tells it as a number. */
+	return (const uint8_t *)getauxval(AT_SYSINFO_EHDR); /* NOLINT(performance-no-int-to-ptr) */
+}
+
 /* The kernel gives every process of our kind the same one; ours is read in place. */
 static void read_vdso(struct reader *r, uint32_t module, const struct module_names *names)
 {
-	struct elf_source src = {
-		.fd = -1, .mem = (const uint8_t *)getauxval(AT_SYSINFO_EHDR), .size = r->vdso_size};
+	struct elf_source src = {.fd = -1, .mem = own_vdso(), .size = r->vdso_size};
 	struct elf_file f;
 	int error = src.mem && src.size ? elf_open(&f, &src) : -ENOENT;
 
@@ -265,12 +270,16 @@ static void read_vdso(struct reader *r, uint32_t module, const struct module_nam
 static uint64_t own_vdso_size(void)
 {
 	_cleanup_file_ FILE *maps = fopen("/proc/self/maps", "re");
-	uint64_t at = getauxval(AT_SYSINFO_EHDR), start, end;
+	uint64_t at = getauxval(AT_SYSINFO_EHDR);
 	char line[512];
 
-	while (maps && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end) == 2 && start == at)
-			return end - start;
+	while (maps && fgets(line, sizeof(line), maps)) {
+		char *p;
+		uint64_t start = strtoull(line, &p, 16);
+
+		if (start == at && *p == '-')
+			return strtoull(p + 1, NULL, 16) - start;
+	}
 	return 0;
 }
 
@@ -291,7 +300,7 @@ static void read_perf_map(struct reader *r, uint32_t module, const struct module
 
 static void read_module(struct reader *r, uint32_t module, uint32_t count)
 {
-	_cleanup_free_ uint64_t *offsets = malloc(count * sizeof(*offsets));
+	uint64_t *offsets = malloc(count * sizeof(*offsets));
 	struct module_names names = {
 		.offsets = offsets, .count = count, .found = say_name, .ctx = r};
 
@@ -315,6 +324,7 @@ static void read_module(struct reader *r, uint32_t module, uint32_t count)
 	case MODULE_BPF:
 		break; /* kallsyms.c */
 	}
+	free(offsets);
 }
 
 _Noreturn void reader_run(const struct symbols *s, const uint32_t *order, uint32_t first,

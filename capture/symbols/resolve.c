@@ -264,7 +264,7 @@ static void blame(struct listener *l, enum end why)
 static int resolve_files(struct symbols *s, const uint32_t *order, const struct sysroot *root,
 			 uint64_t until, int stop_fd, struct symbols_outcome *o)
 {
-	_cleanup_free_ struct listener *l = malloc(sizeof(*l));
+	struct listener *l = malloc(sizeof(*l));
 	uint32_t first = 1;
 	int r = l ? 0 : -ENOMEM;
 
@@ -289,6 +289,7 @@ static int resolve_files(struct symbols *s, const uint32_t *order, const struct 
 		else
 			first = l->module + 1;
 	}
+	free(l);
 	return r;
 }
 
@@ -320,7 +321,7 @@ static void resolve_kernel(struct symbols *s, const uint32_t *order, const struc
 
 static void count_outcome(const struct symbols *s, struct symbols_outcome *o)
 {
-	_cleanup_free_ uint8_t *asked = calloc(s->module_count, 1);
+	uint8_t *asked = calloc(s->module_count, 1);
 
 	o->wanted = s->row_count;
 	for (uint32_t i = 0; i < s->row_count; i++) {
@@ -332,6 +333,7 @@ static void count_outcome(const struct symbols *s, struct symbols_outcome *o)
 		o->modules += asked[i];
 		o->modules_unread += asked[i] && s->modules[i].status != MODULE_READ;
 	}
+	free(asked);
 	o->maps_dropped = s->maps_dropped;
 	o->wants_dropped = s->wants_dropped;
 	o->names_dropped = s->names_dropped;
