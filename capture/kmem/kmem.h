@@ -70,6 +70,7 @@ struct kmem_source {
 	size_t page_struct_size, page_size;
 	struct kmem_range *ranges; /* ascending, disjoint; owned by the source */
 	size_t range_count;
+	uint64_t own_task; /* a task_struct of ours, where the source came by it; else 0 */
 	uint32_t ns_per_page, ns_per_sample; /* what reading costs, roughly: for planning */
 	uint32_t recorded_one_in;	     /* of a recording: how it was sampled; 0: it is none */
 	uint64_t recorded_seed;

@@ -198,6 +198,19 @@ static bool find_any(const struct btf *btf, const char *structure, const char *n
 	return false;
 }
 
+bool kmem_find_field(const struct btf *btf, const char *structure, const char *names,
+		     struct kmem_field *ret)
+{
+	return find_any(btf, structure, names, ret);
+}
+
+uint32_t kmem_find_size(const struct btf *btf, const char *structure)
+{
+	const struct btf_type *t = find_struct(btf, structure);
+
+	return t ? t->size : 0;
+}
+
 /* The value of an enumerator, wherever it is declared; named enums are looked up by their name. */
 static bool find_enumerator(const struct btf *btf, const char *enumeration, const char *name,
 			    uint64_t *ret)

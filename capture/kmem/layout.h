@@ -90,6 +90,13 @@ struct kmem_layout {
 	} own;
 };
 
+/* One member by its names, as the table in layout.c has them ("newer|older", "member.member").
+ * False: this kernel has no such member; *ret is KMEM_ABSENT then. */
+bool kmem_find_field(const struct btf *btf, const char *structure, const char *names,
+		     struct kmem_field *ret);
+/* Of a structure, in bytes; 0: this kernel has none of that name. */
+uint32_t kmem_find_size(const struct btf *btf, const char *structure);
+
 /* The kernel's types: file (--btf) or root's /sys/kernel/btf/vmlinux.  btf__free() by the caller.
  */
 int kmem_btf_open(struct btf **ret, const char *file, const struct sysroot *root, struct err *e);

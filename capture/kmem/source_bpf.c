@@ -352,6 +352,7 @@ static int find_base(struct bpf_source *b, const struct kmem_layout *l, const st
 			       "bpf: pages of our own do not agree on where struct page's "
 			       "map begins");
 	s->vmemmap_base = base;
+	s->own_task = b->skel->bss->shared.current_task;
 	return 0;
 }
 

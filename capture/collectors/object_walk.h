@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Private to the kernel-objects collector: what its subjects share, one file each. */
+#pragma once
+
+#include "../kmem/rung.h"
+#include "../kmem/tasks.h"
+#include "object_table.h"
+
+struct object_layout {
+	struct {
+		struct kmem_field head, tail, ring_size, bufs, tmp_page;
+		struct kmem_field buf_page, buf_len, buf_ops;
+		uint32_t size, buf_size;
+	} pipe;
+	struct {
+		struct kmem_field sk, family, protocol, state, type, receive, write, qlen, rmem,
+			wmem_queued, backlog_len, net, net_ino, sport, dport, saddr, daddr;
+		uint32_t size;
+	} sock;
+	struct {
+		struct kmem_field next, truesize, len, head, end, nr_frags, frag_list, frags,
+			frag_page, frag_len;
+		uint32_t size, frag_size;
+	} skb;
+	struct {
+		struct kmem_field rx, tx, vec, vec_len, order;
+		uint32_t size;
+	} packet;
+	struct {
+		struct kmem_field map_id, prog_aux, aux_id, link_prog;
+	} bpf;
+	struct {
+		struct kmem_field size_bytes, exporter, name;
+	} dma_buf;
+};
+
+/* What is not in these types stays absent, and its subject is left out. */
+void object_layout_init(struct object_layout *l, const struct btf *btf);
+
+/* What a file is, by its operations: each kind is asked for once, by the link in /proc. */
+enum file_class {
+	FILE_CLASS_NONE,
+	FILE_CLASS_PIPE,
+	FILE_CLASS_SOCKET,
+	FILE_CLASS_BPF_MAP,
+	FILE_CLASS_BPF_PROG,
+	FILE_CLASS_BPF_LINK,
+	FILE_CLASS_DMA_BUF,
+	FILE_CLASS_IO_URING,
+};
+
+#define MAX_OPS 512
+
+struct object_walk {
+	struct collect *c;
+	struct kmem_source *s;
+	struct kmem_layout *l;
+	struct tasks_layout tasks;
+	struct object_layout ol;
+	struct object_table *t;
+	struct {
+		uint64_t op;
+		enum file_class class;
+	} ops[MAX_OPS];
+	unsigned op_count;
+	uint64_t anon_pipe_ops; /* of a pipe's buffer that holds a page of its own; 0: not known */
+	uint64_t own_pipe;	/* inode number of the pipe that tells */
+	uint64_t skbs_left;	/* so many more are looked at */
+	uint64_t skbs_skipped;	/* not looked at: their queues are told by the counters */
+	uint64_t until_ns;
+	uint64_t files;
+	bool no_time;
+};
+
+/* Smaller ones are summed. */
+#define OBJECT_LEAST (64u << 10)
+
+void object_pipe(struct object_walk *w, const struct task_file *f, uint64_t ino);
+void object_socket(struct object_walk *w, const struct task_file *f, uint64_t ino);
+
+/* object_bpf.c: by system call, before the walk.  0, or why it could not be asked. */
+int object_bpf_list(struct object_walk *w);
+void object_bpf_hold(struct object_walk *w, const struct task_file *f, enum file_class class);
