@@ -29,6 +29,7 @@ const struct finding_rule finding_rules[] = {
 	{"memory.process-heap", "processes", rule_memory_process_heap},
 	{"memory.kernel", "memory", rule_memory_kernel},
 	{"memory.huge-pages", "memory", rule_memory_huge_pages},
+	{"driver.memory", "kernel-objects", rule_driver_memory},
 	{"memory.unaccounted", "memory", rule_memory_unaccounted},
 	{"capture.partial", "", rule_capture_partial},
 	{NULL, NULL, NULL},

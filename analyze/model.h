@@ -85,6 +85,18 @@ struct model_program { /* processes of one name; sums of what was measured of th
 	double heap_grown; /* of those that were there at both ends; NaN: of none */
 };
 
+/* Kernel objects of one kind that one process holds, or that nobody holds by a descriptor. */
+struct model_holding {
+	const char *kind;		    /* as in kernel_objects.tsv */
+	uint64_t pid;			    /* FACT_NONE: no descriptor leads to them */
+	const struct fact_process *process; /* NULL: none, or gone when processes were read */
+	const struct model_cgroup *cgroup;  /* of the process; NULL: not known */
+	uint64_t bytes, objects, waiting;
+	const struct fact_kernel_object *largest;
+	uint64_t shared_with;		  /* other processes that hold some of them too */
+	const struct fact_process *other; /* the first of these */
+};
+
 struct memory_part {
 	const char *id, *label;
 	uint64_t bytes;
@@ -113,6 +125,9 @@ struct model {
 	size_t file_system_count;
 	const struct fact_slab **slabs; /* largest first */
 	size_t slab_count;
+
+	struct model_holding *holdings; /* largest first */
+	size_t holding_count;
 
 	bool scanned;
 	bool scan_exact;			  /* every page was read: no sample */

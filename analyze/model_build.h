@@ -34,6 +34,7 @@ int model_build_panorama(struct model_build *b);
 int model_build_processes(struct model_build *b);
 int model_build_kubernetes(struct model_build *b);
 int model_build_not_seen(struct model_build *b);
+int model_build_holdings(struct model_build *b);
 
 /* FACT_NONE stays FACT_NONE, and nothing wraps around. */
 static inline uint64_t none_add(uint64_t a, uint64_t b)

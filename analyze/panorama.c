@@ -41,16 +41,30 @@ static void part(struct model_build *b, const char *id, const char *label, const
 	m->parts[m->part_count++] = (struct memory_part){id, label, bytes, source};
 }
 
-/* NR_FREE_PAGES, and the per-CPU lists: rmqueue_bulk() in mm/page_alloc.c takes pages for them out
- * of NR_FREE_PAGES, and zoneinfo prints what they hold ("count"). */
-static uint64_t free_bytes(const struct model_build *b)
+/*
+ * NR_FREE_PAGES, and the per-CPU lists: rmqueue_bulk() in mm/page_alloc.c takes pages for them out
+ * of NR_FREE_PAGES, and zoneinfo prints what they hold ("count").  Pages go to and fro between the
+ * two all the time, so that both are taken from the one reading of zoneinfo, if it has all memory:
+ * there are kernels that hide zones from it which they count in MemTotal.
+ */
+static uint64_t free_bytes(const struct model_build *b, const char **ret_source)
 {
-	uint64_t bytes = meminfo(b, "MemFree");
+	uint64_t lists = 0, zones = 0, managed = 0, total = meminfo(b, "MemTotal");
 
-	for (size_t i = 0; i < b->f->zones.count; i++)
-		bytes = none_add(bytes,
-				 or_zero(none_mul(b->f->zones.rows[i].percpu_pages, b->page_size)));
-	return bytes;
+	for (size_t i = 0; i < b->f->zones.count; i++) {
+		const struct fact_zone *z = &b->f->zones.rows[i];
+
+		lists = none_add(lists, or_zero(z->percpu_pages));
+		zones = none_add(zones, z->free_pages);
+		managed = none_add(managed, z->managed_pages);
+	}
+	*ret_source = b->f->zones.count ? "MemFree + per-CPU lists" : "MemFree";
+	if (zones != FACT_NONE && managed != FACT_NONE && !b->f->zones.cut &&
+	    none_mul(managed, b->page_size) == total) {
+		*ret_source = "zoneinfo: pages free + per-CPU lists";
+		return none_mul(none_add(zones, lists), b->page_size);
+	}
+	return none_add(meminfo(b, "MemFree"), none_mul(lists, b->page_size));
 }
 
 /*
@@ -90,17 +104,50 @@ static uint64_t swap_cache(const struct model_build *b)
 	return cached == FACT_NONE || lru == FACT_NONE ? FACT_NONE : least(cached, lru);
 }
 
+static bool starts_with_any(const char *caller, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (caller && !strncmp(caller, names[i], strlen(names[i])))
+			return true;
+	return false;
+}
+
 /* Who allocates kernel stacks when they lie in vmalloc space (kernel/fork.c). */
 static bool is_stack(const char *caller)
 {
 	static const char *const callers[] = {"dup_task_struct", "alloc_thread_stack_node",
 					      "copy_process", "kernel_clone", "_do_fork"};
 
-	for (size_t i = 0; i < ARRAY_SIZE(callers); i++)
-		if (caller && !strncmp(caller, callers[i], strlen(callers[i])))
-			return true;
-	return false;
+	return starts_with_any(caller, callers, ARRAY_SIZE(callers));
 }
+
+/* Maps, programs and their code: kernel/bpf/, by what calls bpf_map_area_alloc() and the like. */
+static bool is_bpf(const char *caller)
+{
+	static const char *const callers[] = {
+		"bpf_",	      "__bpf_",		"htab_",	   "prealloc_init",
+		"trie_alloc", "dev_map_",	"reuseport_array", "sock_hash_alloc",
+		"stack_map_", "prealloc_elems", "cgroup_storage_", "percpu_freelist_",
+	};
+	static const char end[] = "_map_alloc"; /* array_map_alloc, queue_stack_map_alloc … */
+	size_t len = caller ? strlen(caller) : 0;
+
+	return starts_with_any(caller, callers, ARRAY_SIZE(callers)) ||
+	       (len > strlen(end) && !strcmp(caller + len - strlen(end), end));
+}
+
+/* Blocks of a packet ring for which no whole pages were to be had (net/packet/af_packet.c). */
+static bool is_packet_ring(const char *caller)
+{
+	static const char *const callers[] = {"packet_set_ring", "alloc_pg_vec",
+					      "alloc_one_pg_vec_page"};
+
+	return starts_with_any(caller, callers, ARRAY_SIZE(callers));
+}
+
+struct vmalloc_parts {
+	uint64_t stacks, bpf, packet_rings, other;
+};
 
 /*
  * VmallocUsed (nr_vmalloc_pages, mm/vmalloc.c; 0 before 5.3) counts stacks that lie in vmalloc
@@ -108,25 +155,73 @@ static bool is_stack(const char *caller)
  * is right with VMAP_STACK and too little without.  KernelStack does not count the stacks of dead
  * threads that each CPU keeps for the next; vmallocinfo does.
  */
-static void stacks_and_vmalloc(struct model_build *b, uint64_t *stacks, uint64_t *other)
+static struct vmalloc_parts vmalloc_parts(const struct model_build *b)
 {
-	uint64_t in_vmalloc = 0, sum = 0;
+	struct vmalloc_parts p = {meminfo(b, "KernelStack"), FACT_NONE, 0, FACT_NONE};
+	uint64_t in_vmalloc = 0, other = 0, bpf = 0, all = meminfo(b, "VmallocUsed");
 
-	*stacks = meminfo(b, "KernelStack");
-	*other = none_sub(meminfo(b, "VmallocUsed"), *stacks);
+	p.other = none_sub(all, p.stacks);
 	if (b->f->vmalloc.count == 0)
-		return;
+		return p;
 	for (size_t i = 0; i < b->f->vmalloc.count; i++) {
 		const struct fact_vmalloc *v = &b->f->vmalloc.rows[i];
+		uint64_t *sum = &other;
 
 		if (is_stack(v->caller))
-			in_vmalloc = none_add(in_vmalloc, or_zero(v->bytes));
-		else
-			sum = none_add(sum, or_zero(v->bytes));
+			sum = &in_vmalloc;
+		else if (is_bpf(v->caller))
+			sum = &bpf;
+		else if (is_packet_ring(v->caller))
+			sum = &p.packet_rings;
+		*sum = none_add(*sum, or_zero(v->bytes));
 	}
-	if (*stacks != FACT_NONE && in_vmalloc > *stacks)
-		*stacks = in_vmalloc;
-	*other = b->f->vmalloc.cut ? none_sub(meminfo(b, "VmallocUsed"), in_vmalloc) : sum;
+	if (p.stacks != FACT_NONE && in_vmalloc > p.stacks)
+		p.stacks = in_vmalloc;
+	p.bpf = bpf;
+	p.other = b->f->vmalloc.cut
+			  ? none_sub(all, none_add(none_add(in_vmalloc, bpf), p.packet_rings))
+			  : other;
+	return p;
+}
+
+/* ------------------------------------------------------------------ kernel objects */
+
+static bool objects_captured(const struct model_build *b)
+{
+	const struct fact_collector *c = facts_collector(b->f, "kernel-objects");
+
+	return b->f->kernel_objects.count ||
+	       (c && c->status && (!strcmp(c->status, "ok") || !strcmp(c->status, "partial")));
+}
+
+/*
+ * What objects of up to two kinds hold in whole pages that are in no other counter.  Slab (the
+ * heads of socket buffers) and vmalloc (BPF maps) are counted where they lie.
+ */
+static uint64_t object_pages(const struct model_build *b, const char *kind, const char *other)
+{
+	uint64_t bytes = 0;
+
+	if (!objects_captured(b))
+		return FACT_NONE;
+	for (size_t i = 0; i < b->f->kernel_objects.count; i++) {
+		const struct fact_kernel_object *o = &b->f->kernel_objects.rows[i];
+
+		if (o->kind && (!strcmp(o->kind, kind) || (other && !strcmp(o->kind, other))))
+			bytes = none_add(bytes, or_zero(o->page_bytes));
+	}
+	return bytes;
+}
+
+/* Every block of the rings is in object_pages() already, those in vmalloc space too: what of them
+ * was seen there and has no ring is memory all the same. */
+static uint64_t network(const struct model_build *b, uint64_t rings_in_vmalloc)
+{
+	uint64_t pages = object_pages(b, "packet-ring", "socket");
+
+	if (pages == FACT_NONE)
+		return rings_in_vmalloc ? rings_in_vmalloc : FACT_NONE;
+	return pages > rings_in_vmalloc ? pages : rings_in_vmalloc;
 }
 
 /* All sizes together since 4.19 (hugetlb_report_meminfo(), mm/hugetlb.c), before that only the
@@ -178,7 +273,9 @@ static void account(struct model *m)
 int model_build_panorama(struct model_build *b)
 {
 	struct model *m = b->m;
-	uint64_t stacks, vmalloc, mapped = file_mapped(b);
+	struct vmalloc_parts areas = vmalloc_parts(b);
+	uint64_t mapped = file_mapped(b), bytes;
+	const char *source;
 	uint64_t files = none_sub(meminfo(b, "Cached"), meminfo(b, "Shmem"));
 
 	m->memory_total = meminfo(b, "MemTotal");
@@ -187,8 +284,8 @@ int model_build_panorama(struct model_build *b)
 	if (!m->parts)
 		return -ENOMEM;
 
-	stacks_and_vmalloc(b, &stacks, &vmalloc);
-	part(b, "free", "Free", "MemFree + per-CPU lists", free_bytes(b));
+	bytes = free_bytes(b, &source);
+	part(b, "free", "Free", source, bytes);
 	/* NR_ANON_MAPPED; AnonHugePages are among them (mm/rmap.c). */
 	part(b, "heap", "Processes: heap and stacks", "AnonPages", meminfo(b, "AnonPages"));
 	part(b, "file-mapped", "Processes: mapped files", "Mapped without shared memory", mapped);
@@ -210,12 +307,13 @@ int model_build_panorama(struct model_build *b)
 	/* NR_PAGETABLE, and NR_SECONDARY_PAGETABLE (KVM, IOMMU) since 6.1. */
 	part(b, "page-tables", "Page tables", "PageTables + SecPageTables",
 	     none_add(meminfo(b, "PageTables"), or_zero(meminfo(b, "SecPageTables"))));
-	part(b, "kernel-stacks", "Kernel stacks", "KernelStack", stacks);
+	part(b, "kernel-stacks", "Kernel stacks", "KernelStack", areas.stacks);
 	/* pcpu_nr_pages() (mm/percpu.c) also counts the first chunk, which is from before the page
 	 * allocator: some 0.2 MiB a CPU too much. */
 	part(b, "percpu", "Per-CPU data", "Percpu", meminfo(b, "Percpu"));
-	part(b, "vmalloc", "vmalloc, without stacks",
-	     b->f->vmalloc.count ? "vmallocinfo" : "VmallocUsed − KernelStack", vmalloc);
+	part(b, "vmalloc",
+	     b->f->vmalloc.count ? "vmalloc, without stacks and BPF" : "vmalloc, without stacks",
+	     b->f->vmalloc.count ? "vmallocinfo" : "VmallocUsed − KernelStack", areas.other);
 	/* Pages of hugetlbfs are in no other counter; boot-time gigantic ones are added to the
 	 * managed pages (gather_bootmem_prealloc()). */
 	part(b, "huge-pages", "Huge page pool", "Hugetlb", huge_pages(b));
@@ -227,6 +325,15 @@ int model_build_panorama(struct model_build *b)
 	/* NR_GPU_ACTIVE and NR_GPU_RECLAIM: pages of TTM and its pool. */
 	part(b, "gpu", "GPU drivers", "GPUActive + GPUReclaim",
 	     none_add(meminfo(b, "GPUActive"), or_zero(meminfo(b, "GPUReclaim"))));
+	/* __get_free_pages() of alloc_one_pg_vec_page(), and fragments of socket buffers. */
+	part(b, "network", "Network: packet rings, socket queues",
+	     "packet_sock rings + fragments of socket buffers", network(b, areas.packet_rings));
+	/* alloc_page() of pipe_write(), and the pages a pipe keeps for the next write. */
+	part(b, "pipes", "Pipes", "pipe_inode_info: buffers that write(2) filled",
+	     object_pages(b, "pipe", NULL));
+	/* Ring buffers are pages of their own, mapped by vmap(). */
+	part(b, "bpf", "BPF maps and programs", "vmallocinfo: kernel/bpf + ring buffers",
+	     none_add(areas.bpf, or_zero(object_pages(b, "bpf-map", NULL))));
 	/* Pages of ABDs; headers, dnodes and dbufs are in slab caches and counted there. */
 	part(b, "arc", "ZFS cache (ARC)", "arcstats: data_size + metadata_size",
 	     none_add(facts_counter(b->f, "arcstats", "data_size"),

@@ -133,6 +133,40 @@ static void slabs(struct json *j, const struct model *m)
 	json_array_end(j);
 }
 
+static void holdings(struct json *j, const struct model *m)
+{
+	if (!m->holding_count) {
+		json_knull(j, "kernel_objects");
+		return;
+	}
+	json_key(j, "kernel_objects");
+	json_array(j);
+	for (size_t i = 0; i < bounded(m->holding_count); i++) {
+		const struct model_holding *h = &m->holdings[i];
+		const struct fact_kernel_object *o = h->largest;
+
+		json_object(j);
+		json_kstr(j, "kind", h->kind);
+		json_fact(j, "pid", h->pid);
+		json_kstr(j, "comm", h->process ? h->process->comm : NULL);
+		json_kstr(j, "cgroup", h->process ? h->process->cgroup : NULL);
+		json_fact(j, "shared_with", h->shared_with);
+		json_fact(j, "objects", h->objects);
+		json_fact(j, "bytes", h->bytes);
+		json_fact(j, "waiting_bytes", h->waiting);
+		json_kstr(j, "memory", o ? o->memory : NULL);
+		json_key(j, "largest");
+		json_object(j);
+		json_fact(j, "id", o ? o->id : FACT_NONE);
+		json_kstr(j, "name", o ? o->name : NULL);
+		json_kstr(j, "detail", o ? o->detail : NULL);
+		json_fact(j, "bytes", o ? o->bytes : FACT_NONE);
+		json_object_end(j);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
 void json_memory(struct json *j, const struct report *r)
 {
 	const struct model *m = r->model;
@@ -151,6 +185,7 @@ void json_memory(struct json *j, const struct report *r)
 	programs(j, m);
 	json_cgroups(j, m);
 	slabs(j, m);
+	holdings(j, m);
 	json_knull(j, "heaps");
 	json_object_end(j);
 }

@@ -43,9 +43,12 @@ static const struct look {
 	{"balloon", "driver", "#counters"},
 	{"zram", "driver", "#counters"},
 	{"zswap", "driver", "#counters"},
-	{"dma-buf", "driver", "#counters"},
+	{"dma-buf", "driver", "#kernel-objects"},
 	{"gpu", "driver", "#counters"},
-	{"network", "driver", "#counters"},
+	{"network", "driver", "#kernel-objects"},
+	{"pipes", "driver", "#kernel-objects"},
+	{"bpf", "driver", "#kernel-objects"},
+	{"io-uring", "driver", "#kernel-objects"},
 	{"rdma", "driver", "#counters"},
 	{"arc", "driver", "#counters"},
 	{"driver-other", "driver", "#counters"},
@@ -122,6 +125,33 @@ static double in_use(const struct model *m)
 	return fmax(bytes, 1);
 }
 
+/* What the objects of a part are called in kernel_objects.tsv. */
+static bool is_kind_of(const char *id, const char *kind)
+{
+	if (!strcmp(id, "network"))
+		return !strcmp(kind, "packet-ring") || !strcmp(kind, "socket");
+	if (!strcmp(id, "pipes"))
+		return !strcmp(kind, "pipe");
+	if (!strcmp(id, "bpf"))
+		return !strcmp(kind, "bpf-map");
+	return !strcmp(id, kind);
+}
+
+static void look_at_holders(struct block *b, const char *id, const struct model *m)
+{
+	for (size_t i = 0; i < m->holding_count && i < 64; i++) {
+		const struct model_holding *h = &m->holdings[i];
+		const struct fact_kernel_object *o = h->largest;
+
+		if (!is_kind_of(id, h->kind))
+			continue;
+		if (h->process)
+			put_inside(b, h->process->comm, h->process->cmdline, h->bytes, in_use(m));
+		else if (o)
+			put_inside(b, o->name, o->detail, h->bytes, in_use(m));
+	}
+}
+
 static void look_inside(struct block *b, const char *id, const struct model *m)
 {
 	double total = in_use(m);
@@ -141,6 +171,7 @@ static void look_inside(struct block *b, const char *id, const struct model *m)
 		for (size_t i = 0; i < m->shm_directory_count && i < 64; i++)
 			put_inside(b, m->shm_directories[i].path, NULL, m->shm_directories[i].bytes,
 				   total);
+	look_at_holders(b, id, m);
 	if (!strncmp(id, "slab-", 5))
 		for (size_t i = 0; i < m->slab_count && i < 64; i++)
 			if (m->slabs[i]->reclaimable == !strcmp(id, "slab-reclaimable"))

@@ -17,6 +17,7 @@ extern const struct table_def tables_memory[]; /* tables_memory.c */
 extern const struct table_def tables_groups[];
 extern const struct table_def tables_processes[];
 extern const struct table_def tables_raw[]; /* tables_raw.c */
+extern const struct table_def tables_objects[];
 
 #define TABLE_COLUMNS_OF(t, array)                                                                 \
 	((t)->columns = (array), (t)->column_count = sizeof(array) / sizeof((array)[0]))

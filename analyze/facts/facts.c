@@ -30,6 +30,8 @@ const struct fact_slot fact_slots[] = {
 	{&fact_slab_type, offsetof(struct facts, slabs)},
 	{&fact_vmalloc_type, offsetof(struct facts, vmalloc)},
 	{&fact_zone_type, offsetof(struct facts, zones)},
+	{&fact_kernel_object_type, offsetof(struct facts, kernel_objects)},
+	{&fact_kernel_holder_type, offsetof(struct facts, kernel_holders)},
 	{0},
 };
 

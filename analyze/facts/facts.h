@@ -190,6 +190,20 @@ struct fact_zone {
 		managed_pages;
 };
 
+/* kernel_object.c: kernel_objects.tsv and kernel_holders.tsv */
+struct fact_kernel_object {
+	const char *kind;
+	uint64_t id; /* FACT_NONE: the sum of many small ones */
+	uint64_t count, bytes;
+	uint64_t page_bytes; /* of these, in whole pages that no counter of the kernel has */
+	uint64_t capacity, waiting, netns;
+	const char *memory, *name, *detail;
+};
+struct fact_kernel_holder {
+	const char *kind;
+	uint64_t id, pid, fds;
+};
+
 /* ------------------------------------------------------------------ the whole */
 
 #define FACT_TABLE(type, name)                                                                     \
@@ -218,6 +232,8 @@ struct facts {
 	FACT_TABLE(fact_slab, slabs);
 	FACT_TABLE(fact_vmalloc, vmalloc);
 	FACT_TABLE(fact_zone, zones);
+	FACT_TABLE(fact_kernel_object, kernel_objects);
+	FACT_TABLE(fact_kernel_holder, kernel_holders);
 	struct arena *arena; /* strings and rows */
 };
 

@@ -30,13 +30,16 @@ const struct fact_member fact_members[] = {
 	{"tables/page_cache_pairs.tsv", &cache_parser},
 	{"tables/page_cache_cgroups.tsv", &cache_parser},
 	{"tables/page_types.tsv", &cache_parser},
+	{"tables/kernel_objects.tsv", &kernel_object_parser},
+	{"tables/kernel_holders.tsv", &kernel_object_parser},
 	{0},
 };
 
 /* The order of finishing, and the place of each state. */
 static const struct fact_parser *const parsers[] = {
-	&counter_parser, &process_parser, &cgroup_parser, &mount_parser,   &container_parser,
-	&scan_parser,	 &cache_parser,	  &slab_parser,	  &vmalloc_parser, &zone_parser,
+	&counter_parser,   &process_parser, &cgroup_parser,	   &mount_parser,
+	&container_parser, &scan_parser,    &cache_parser,	   &slab_parser,
+	&vmalloc_parser,   &zone_parser,    &kernel_object_parser,
 };
 
 int parse_create(struct parse **ret, struct fact_sink sink, size_t memory)

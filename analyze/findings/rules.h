@@ -19,6 +19,7 @@ int rule_cgroup_dying(const struct model *m, struct findings *out);
 int rule_memory_process_heap(const struct model *m, struct findings *out);
 int rule_memory_kernel(const struct model *m, struct findings *out);
 int rule_memory_huge_pages(const struct model *m, struct findings *out);
+int rule_driver_memory(const struct model *m, struct findings *out);
 int rule_memory_unaccounted(const struct model *m, struct findings *out);
 int rule_cgroup_near_limit(const struct model *m, struct findings *out);
 int rule_cgroup_throttled(const struct model *m, struct findings *out);

@@ -39,7 +39,11 @@ static void test_parts(void **state)
 	assert_int_equal(part(j.m, "page-tables"), 32 * MI);
 	/* The stacks of vmallocinfo: there are more than KernelStack says. */
 	assert_int_equal(part(j.m, "kernel-stacks"), 12 * MI);
-	assert_int_equal(part(j.m, "vmalloc"), 50 * MI);
+	assert_int_equal(part(j.m, "bpf"), 50 * MI);
+	assert_int_equal(part(j.m, "vmalloc"), 0);
+	/* Nobody looked at the pages of sockets and pipes. */
+	assert_int_equal(part(j.m, "network"), FACT_NONE);
+	assert_int_equal(part(j.m, "pipes"), FACT_NONE);
 	assert_int_equal(part(j.m, "huge-pages"), 64 * MI);
 	assert_int_equal(part(j.m, "swap-cache"), 0);
 	/* Not measured is not a part. */

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Kernel objects: the tables' rows, who holds them, the parts they are, and the findings. */
+#include "model_fixture.h"
+
+#include "facts_rows.h"
+
+static uint64_t part(const struct model *m, const char *id)
+{
+	for (size_t i = 0; i < m->part_count; i++)
+		if (!strcmp(m->parts[i].id, id))
+			return m->parts[i].bytes;
+	return FACT_NONE;
+}
+
+static void rows_of_both_tables(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	struct facts *f;
+
+	facts_rows_member(&t, "tables/kernel_objects.tsv",
+			  "kind\tid\tcount\tbytes\tpage_bytes\tcapacity\twaiting\tmemory\tnetns\t"
+			  "name\tdetail\tfuture\n"
+			  "pipe\t7\t1\t65536\t65536\t1048576\t65000\tpages\t\t\t\tx\n"
+			  "socket\t\t12\t9000\t\t\t10\tpages\t\ta\\tb\t127.0.0.1:1 \\xff\tx\n"
+			  "\t1\t1\t1\n"
+			  "pipe\t1\t1\tmany\n");
+	facts_rows_member(&t, "tables/kernel_holders.tsv.0000",
+			  "kind\tid\tpid\tfds\npipe\t7\t100\t2\npipe\t\t100\t2\npipe\t7\t\t1\n");
+	f = facts_rows_end(&t);
+	assert_int_equal(f->kernel_objects.count, 2);
+	assert_int_equal(f->kernel_objects.rows[0].id, 7);
+	assert_int_equal(f->kernel_objects.rows[0].capacity, 1048576);
+	assert_null(f->kernel_objects.rows[0].name);
+	assert_true(f->kernel_objects.rows[1].id == FACT_NONE);
+	assert_true(f->kernel_objects.rows[1].page_bytes == FACT_NONE);
+	assert_int_equal(f->kernel_objects.rows[1].count, 12);
+	assert_string_equal(f->kernel_objects.rows[1].name, "a\tb");
+	assert_int_equal(f->kernel_holders.count, 1);
+	assert_int_equal(f->kernel_holders.rows[0].pid, 100);
+	facts_destroy(f);
+}
+
+static struct fact_kernel_object *object(struct facts *f, const char *kind, uint64_t id,
+					 uint64_t bytes)
+{
+	struct fact_kernel_object *o = ADD(f, kernel_objects);
+
+	o->kind = kind;
+	o->id = id;
+	o->count = 1;
+	o->bytes = o->page_bytes = bytes;
+	o->waiting = 0;
+	o->memory = "pages";
+	return o;
+}
+
+static void held(struct facts *f, const char *kind, uint64_t id, uint64_t pid, uint64_t fds)
+{
+	struct fact_kernel_holder *h = ADD(f, kernel_holders);
+
+	h->kind = kind;
+	h->id = id;
+	h->pid = pid;
+	h->fds = fds;
+}
+
+static void process(struct facts *f, uint64_t pid, const char *comm, const char *cgroup)
+{
+	struct fact_process *p = ADD(f, processes);
+
+	p->pid = pid;
+	p->comm = comm;
+	p->cgroup = cgroup;
+	p->shmem_bytes = 0;
+}
+
+static void parts_are_disjoint(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_kernel_object *o;
+	struct fact_vmalloc *v = ADD(f, vmalloc);
+	struct judged j;
+	__int128 sum;
+
+	v->caller = "array_map_alloc"; /* with the 50 MiB of bpf_prog_alloc_no_stats */
+	v->bytes = 30 * MI;
+	v = ADD(f, vmalloc);
+	v->caller = "alloc_one_pg_vec_page";
+	v->bytes = 10 * MI;
+	v = ADD(f, vmalloc);
+	v->caller = "xfs_buf_map_allocate"; /* not BPF, whatever it looks like */
+	v->bytes = 7 * MI;
+	object(f, "packet-ring", 1, 40 * MI);
+	object(f, "pipe", 2, 3 * MI);
+	object(f, "pipe", FACT_NONE, MI)->count = 200;
+	/* Of this one 4 MiB are heads, in slab. */
+	object(f, "socket", 3, 16 * MI)->page_bytes = 12 * MI;
+	object(f, "socket", 4, 5 * MI)->page_bytes = FACT_NONE;
+	o = object(f, "bpf-map", 5, 30 * MI);
+	o->page_bytes = 0;
+	o->memory = "vmalloc";
+	object(f, "bpf-map", 6, 2 * MI);
+	object(f, "of a newer kind", 6, 2 * MI);
+	j = judge(f);
+	/* Ten of the ring's 40 MiB were seen in vmalloc space as well. */
+	assert_int_equal(part(j.m, "network"), 52 * MI);
+	assert_int_equal(part(j.m, "pipes"), 4 * MI);
+	assert_int_equal(part(j.m, "bpf"), 82 * MI);
+	assert_int_equal(part(j.m, "vmalloc"), 7 * MI);
+	sum = j.m->unaccounted;
+	for (size_t i = 0; i < j.m->part_count; i++)
+		sum += j.m->parts[i].bytes;
+	assert_true(sum == j.m->memory_total);
+	done(j, f);
+}
+
+static void measured_and_nothing_there(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_collector *c = ADD(f, collectors);
+	struct judged j;
+
+	c->name = "kernel-objects";
+	c->status = "ok";
+	j = judge(f);
+	assert_int_equal(part(j.m, "network"), 0);
+	assert_int_equal(part(j.m, "pipes"), 0);
+	assert_null(find_finding(j, "driver.memory"));
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	c->status = "denied";
+	j = judge(f);
+	assert_true(part(j.m, "pipes") == FACT_NONE);
+	done(j, f);
+}
+
+static void each_object_is_held_once(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	process(f, 10, "reader", "/a");
+	process(f, 20, "writer", "/b");
+	process(f, 30, "shell", NULL);
+	for (uint64_t i = 1; i <= 300; i++) {
+		object(f, "pipe", i, MI)->waiting = MI;
+		/* The writer has as many descriptors; the reader is the older of the two. */
+		held(f, "pipe", i, 20, 1);
+		held(f, "pipe", i, 10, 1);
+	}
+	object(f, "pipe", 400, 2 * MI);
+	held(f, "pipe", 400, 30, 1);
+	held(f, "pipe", 400, 99, 2);	/* which nobody saw as a process */
+	object(f, "pipe", 500, 5 * MI); /* of no open file: sent over a socket, say */
+	held(f, "pipe", 600, 10, 1);	/* of no object */
+	j = judge(f);
+	assert_int_equal(j.m->holding_count, 3);
+	assert_int_equal(j.m->holdings[0].pid, 10);
+	assert_int_equal(j.m->holdings[0].bytes, 300 * MI);
+	assert_int_equal(j.m->holdings[0].objects, 300);
+	assert_int_equal(j.m->holdings[0].shared_with, 1);
+	assert_string_equal(j.m->holdings[0].other->comm, "writer");
+	assert_true(j.m->holdings[1].pid == FACT_NONE);
+	assert_int_equal(j.m->holdings[2].pid, 99);
+	assert_null(j.m->holdings[2].process);
+	assert_int_equal(part(j.m, "pipes"), 307 * MI);
+	done(j, f);
+}
+
+static void found_and_owned(void **state)
+{
+	struct facts *f = healthy();
+	const struct finding *w;
+	struct judged j;
+
+	process(f, 10, "sniffer", "/");
+	process(f, 11, "innocent", "/");
+	object(f, "packet-ring", 1, 512 * MI)->name = "packet ring";
+	held(f, "packet-ring", 1, 10, 1);
+	object(f, "packet-ring", 2, 16 * MI);
+	held(f, "packet-ring", 2, 11, 1);
+	j = judge(f);
+	w = find_finding(j, "driver.memory");
+	assert_non_null(w);
+	assert_contains(w->title, "512 MiB");
+	assert_contains(w->title, "sniffer (pid 10)");
+	assert_string_equal(w->scope_kind, "process");
+	assert_string_equal(w->scope_name, "sniffer (10)");
+	assert_int_equal(w->severity, SEVERITY_INFO);
+	assert_contains(w->because[1].ref, "#part-network");
+	/* The innocent one is in the table and in no finding. */
+	assert_int_equal(j.m->holding_count, 2);
+	for (size_t i = 0; i < j.f->count; i++)
+		if (&j.f->rows[i] != w)
+			assert_string_not_equal(j.f->rows[i].id, "driver.memory");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	/* More than a twentieth of the machine. */
+	f->kernel_objects.rows[0].bytes = 2 * GI;
+	j = judge(f);
+	assert_int_equal(find_finding(j, "driver.memory")->severity, SEVERITY_WARNING);
+	done(j, f);
+}
+
+static void a_map_that_nobody_holds(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_kernel_object *o = object(f, "bpf-map", 5, 256 * MI);
+	const struct finding *w;
+	struct judged j;
+
+	o->name = "conns";
+	o->detail = "hash, 1000000 entries of 16 + 64 bytes; pinned as /sys/fs/bpf/conns";
+	j = judge(f);
+	w = find_finding(j, "driver.memory");
+	assert_non_null(w);
+	assert_contains(w->title, "no open file");
+	assert_contains(w->because[0].text, "pinned as /sys/fs/bpf/conns");
+	assert_string_equal(w->scope_kind, "host");
+	done(j, f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rows_of_both_tables),
+		cmocka_unit_test(parts_are_disjoint),
+		cmocka_unit_test(measured_and_nothing_there),
+		cmocka_unit_test(each_object_is_held_once),
+		cmocka_unit_test(found_and_owned),
+		cmocka_unit_test(a_map_that_nobody_holds),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
