@@ -8,7 +8,7 @@
  * is k × one_in (× strata / strata drawn, when the scan was stopped).  Two draws from each stratum
  * are what it takes to estimate the variance without a bias, and without supposing anything of how
  * files lie in memory (Cochran, Sampling Techniques, 3rd ed., 5.4 and 5A.12; Wolter, Introduction
- *to Variance Estimation, 2nd ed., 2.4 and 8.2, on why one draw is not enough):
+ * to Variance Estimation, 2nd ed., 2.4 and 8.2, on why one draw is not enough):
  *
  *	v = (1 − 2/N) Σ (y₁ − y₂)² = (1 − 2/N) d
  *
@@ -41,11 +41,11 @@
  * K / one_in sampled pages on average, wherever they lie.  z² stands for files that were not seen:
  * for the upper limit of their number they weigh as much as the smallest that was seen, but for one
  * in n + 1 of them, which is of a single page: so likely is the next sampled page, after n, to be
- *of a kind that was not among them (Laplace's rule of succession).
+ * of a kind that was not among them (Laplace's rule of succession).
  *
  * A row that is there only because one of its pages was sampled is no witness of its own rareness:
  * given that there is one, μ expected pages give μ/(1 − e^−μ) on average, which is μ/(e^μ − 1)
- *more. Its lower limit is that of a count smaller by so much, with the lower limit itself for μ.
+ * more.  Its lower limit is that of a count smaller by so much, with the lower limit itself for μ.
  */
 #pragma once
 

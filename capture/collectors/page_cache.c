@@ -195,7 +195,13 @@ static struct scan_config plan(struct collect *c, const struct kmem_source *sour
 	return config;
 }
 
-/* name: of the rung, also when source records it. */
+static int still_there(struct kmem_source *source, struct err *e)
+{
+	return source->ops->finish ? source->ops->finish(source, e) : 0;
+}
+
+/* name: of the rung, also when source records it.  -EAGAIN: nothing was written yet, and another
+ * try may do. */
 static int scan_and_write(struct collect *c, struct kmem_source *source, const char *name,
 			  const struct scan_config *config, const struct kmem_layout *l,
 			  const char *reason, struct err *e)
@@ -212,12 +218,20 @@ static int scan_and_write(struct collect *c, struct kmem_source *source, const c
 	if (r < 0)
 		return r;
 	cache_moment_end(&m, c);
+	if (still_there(source, e) < 0) {
+		scan_destroy(scan);
+		return -EAGAIN;
+	}
 	r = scan_resolve(scan, &sink, e);
 	closed = cache_tables_close(&t, r < 0);
 	if (r == 0)
 		r = closed;
-	if (r == 0 && source->ops->finish)
-		r = source->ops->finish(source, e);
+	if (r == 0) {
+		*e = (struct err){0};
+		r = still_there(source, e);
+	}
+	if (r == 0 && e->no)
+		emit_note(c->out, "%s", e->text);
 	if (r == 0)
 		r = cache_summary(c,
 				  &(struct cache_summary){.source = name,
@@ -264,33 +278,72 @@ static int from_memory(struct collect *c, struct kmem_rung *g, const char *reaso
 	return r;
 }
 
+static int write_from(struct collect *c, struct kmem_rung *g, const char *reason, struct err *e)
+{
+	if (g->source)
+		return from_memory(c, g, reason, e);
+	if (c->options->record_kernel)
+		return err_set(e, ENOTSUP, "--record-kernel %s: %s", c->options->record_kernel,
+			       reason);
+	if (g->frames)
+		return cache_from_frames(c, g->frames, reason, e);
+	return cache_from_procfs(c, reason, e);
+}
+
+/*
+ * o: where to stand; moved: why not as was asked for, or NULL.  -EAGAIN: as scan_and_write().
+ * *ret_stood: there was such a rung.
+ */
+static int write_once(struct collect *c, const struct capture_options *o, const struct err *moved,
+		      bool *ret_stood, struct err *e)
+{
+	struct err above = {0};
+	struct kmem_rung g;
+	bool less;
+	int r = kmem_stand(&g, o, c->root, &above);
+
+	*ret_stood = r == 0;
+	if (r < 0)
+		return err_set(e, -r, "%s", above.text);
+	if (moved)
+		err_set(&above, moved->no, "%s; using %s", moved->text, g.name);
+	r = write_from(c, &g, above.text, e);
+	less = g.refused || (moved && !g.source);
+	kmem_leave(&g);
+	if (r == 0 && less)
+		emit_status(c->out, COLLECTOR_PARTIAL, above.no, "%s", above.text);
+	return r;
+}
+
+#define TRIES 3
+
+/* Memory that comes and goes can make kcore unreadable for the moment: then once more, and at last
+ * from the next rung. */
 static int page_cache_write(struct collect *c)
 {
-	struct err e = {0}, above = {0};
-	struct kmem_rung g;
-	bool refused;
-	int r;
+	static const enum memory_source below[] = {MEMORY_BPF, MEMORY_KPAGEFLAGS};
+	struct capture_options o = *c->options;
+	struct err e = {0}, moved = {0};
+	bool stood = false;
+	int r = -EAGAIN;
 
-	r = kmem_stand(&g, c->options, c->root, &above);
-	if (r < 0) {
-		give_status(c, r, &above);
-		return r;
+	for (int i = 0; i < TRIES && r == -EAGAIN; i++) {
+		if (i)
+			emit_note(c->out, "%s: once more", e.text);
+		r = write_once(c, &o, NULL, &stood, &e);
 	}
-	if (g.source)
-		r = from_memory(c, &g, above.text, &e);
-	else if (c->options->record_kernel)
-		r = err_set(&e, ENOTSUP, "--record-kernel %s: %s", c->options->record_kernel,
-			    above.text);
-	else if (g.frames)
-		r = cache_from_frames(c, g.frames, above.text, &e);
-	else
-		r = cache_from_procfs(c, above.text, &e);
-	refused = g.refused;
-	kmem_leave(&g);
+	if (r == -EAGAIN && c->options->memory_source == MEMORY_AUTO) {
+		err_set(&moved, e.no, "%s, %d times", e.text, TRIES);
+		stood = false;
+		for (size_t i = 0; i < ARRAY_SIZE(below) && !stood; i++) {
+			o.memory_source = below[i];
+			r = write_once(c, &o, &moved, &stood, &e);
+			if (!stood)
+				err_set(&moved, moved.no, "%s; %s", moved.text, e.text);
+		}
+	}
 	if (r < 0)
 		give_status(c, r, &e);
-	else if (refused)
-		emit_status(c->out, COLLECTOR_PARTIAL, above.no, "%s", above.text);
 	return r;
 }
 

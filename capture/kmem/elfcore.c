@@ -226,13 +226,35 @@ int elfcore_note(const struct elfcore *c, const char *name, uint32_t type, const
 	return -ENOENT;
 }
 
-int elfcore_rehash(struct elfcore *c, uint64_t *ret)
+static const struct elf_segment *segment_at(const struct elfcore *c, uint64_t vaddr)
+{
+	const struct elf_segment key = {.vaddr = vaddr};
+
+	return bsearch(&key, c->segments, c->count, sizeof(key), by_vaddr);
+}
+
+int elfcore_changed(struct elfcore *c, bool *ret)
 {
 	_cleanup_free_ Elf64_Phdr *headers = NULL;
-	size_t count;
+	size_t count, same = 0;
 	int r = read_headers(c->fd, &headers, &count);
 
-	if (r == 0)
-		*ret = hash_bytes(headers, count * sizeof(*headers));
-	return r;
+	if (r < 0)
+		return r;
+	*ret = hash_bytes(headers, count * sizeof(*headers)) != c->hash;
+	if (!*ret)
+		return 0;
+	/* kcore puts its segments behind the headers, all at one distance of their addresses: it
+	 * takes many headers more to move them. */
+	for (size_t i = 0; i < count; i++) {
+		const struct elf_segment *old;
+
+		if (headers[i].p_type != PT_LOAD)
+			continue;
+		old = segment_at(c, headers[i].p_vaddr);
+		if (old && old->offset != headers[i].p_offset)
+			return -ESTALE;
+		same += old != NULL;
+	}
+	return same ? 0 : -ESTALE;
 }

@@ -35,5 +35,8 @@ int elfcore_read(struct elfcore *c, uint64_t vaddr, void *buf, size_t len);
 int elfcore_note(const struct elfcore *c, const char *name, uint32_t type, const void **ret,
 		 size_t *ret_len);
 
-/* Hash of the program headers as they stand now. */
-int elfcore_rehash(struct elfcore *c, uint64_t *ret);
+/*
+ * Did the program headers change since they were read?  -ESTALE: and segments lie elsewhere in the
+ * file now, so that what was read meanwhile may be anything.
+ */
+int elfcore_changed(struct elfcore *c, bool *ret);

@@ -55,7 +55,8 @@ struct kmem_source_ops {
 	int (*words)(struct kmem_source *s, const uint64_t *addr, size_t n, const uint64_t **ret);
 	/* So many struct pages will be gathered: prepare, if it pays.  May be NULL. */
 	void (*expect)(struct kmem_source *s, uint64_t samples);
-	/* After the scan: -ESTALE when what was read may be wrong, e.g. memory was hot-added. */
+	/* Any time after reading: -ESTALE when what was read may be wrong, because memory was
+	 * hot-added, say.  0 with words in e: it is right, but those are worth to be told. */
 	int (*finish)(struct kmem_source *s, struct err *e);
 	void (*close)(struct kmem_source *s);
 };

@@ -50,17 +50,23 @@ static int core_gather(struct kmem_source *s, const uint64_t *addr, size_t n, si
 	return 0;
 }
 
-/* Memory that was added or removed meanwhile moves every offset of kcore. */
+/* Memory that is added or removed meanwhile may move every offset of kcore. */
 static int core_finish(struct kmem_source *s, struct err *e)
 {
-	uint64_t hash;
+	bool changed;
+	int r;
 
 	if (!of(s)->live)
 		return 0;
-	if (elfcore_rehash(&of(s)->core, &hash) < 0 || hash != of(s)->core.hash)
+	r = elfcore_changed(&of(s)->core, &changed);
+	if (r < 0)
 		return err_set(e, ESTALE,
 			       "/proc/kcore: its layout changed during the scan (memory "
 			       "was added or removed)");
+	if (changed)
+		err_set(e, ESTALE,
+			"memory was added or removed during the scan; what is new was not "
+			"looked at");
 	return 0;
 }
 

@@ -272,6 +272,70 @@ static void test_kcore_without_a_map(void **state)
 	close(fd);
 }
 
+/* /proc/kcore of another moment: so many segments, all so much further into the file. */
+static void put_kcore(const char *path, size_t count, uint64_t shift)
+{
+	Elf64_Phdr p[] = {
+		load(DIRECT + 0x100000, 0x100000, 0x7fe00000),
+		load(MAP + 0x4000, UINT64_MAX, 0x1ff8000),
+		load(DIRECT + 0x100000000, 0x100000000, 0x40000000), /* plugged */
+		load(MAP + 0x4000000, UINT64_MAX, 0x1000000),
+	};
+	Elf64_Ehdr h = header((unsigned)count);
+	int fd = open(path, O_WRONLY | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	for (size_t i = 0; i < count; i++)
+		p[i].p_offset += shift;
+	put(fd, &h, sizeof(h), 0);
+	put(fd, p, count * sizeof(*p), sizeof(h));
+	close(fd);
+}
+
+/* Memory that comes is told; segments that moved with it are an error; a file that is gone too. */
+static void test_kcore_changes(void **state)
+{
+	static const struct {
+		size_t before, after;
+		uint64_t shift;
+		int want;
+		bool told;
+	} cases[] = {
+		{2, 2, 0, 0, false},
+		{2, 4, 0, 0, true},
+		{4, 2, 0, 0, true},
+		{2, 4, 0x1000, -ESTALE, true},
+		{4, 4, 0x1000, -ESTALE, true},
+		{2, 0, 0, -ESTALE, true}, /* no header is left that can be read */
+	};
+	char dir[] = "/tmp/ossnap-kcore.XXXXXX", path[64];
+
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/kcore", dir);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct sysroot root = no_root;
+		struct kmem_source *s;
+		struct kmem_layout l;
+		struct err e = {0};
+
+		world_layout(&l);
+		put_kcore(path, cases[i].before, 0);
+		root.proc_fd = open(dir, O_RDONLY | O_DIRECTORY);
+		assert_int_equal(kmem_open_kcore(&s, &root, &l, &e), 0);
+		e = (struct err){0};
+		assert_int_equal(s->ops->finish(s, &e), 0);
+		assert_int_equal(e.no, 0);
+		put_kcore(path, cases[i].after, cases[i].shift);
+		assert_int_equal(s->ops->finish(s, &e), cases[i].want);
+		assert_int_equal(e.no != 0, cases[i].told);
+		assert_true(!cases[i].told || strstr(e.text, "added or removed"));
+		kmem_close(s);
+		close(root.proc_fd);
+		unlink(path);
+	}
+	rmdir(dir);
+}
+
 /* ------------------------------------------------------------------ recordings */
 
 static void same(struct outcome *a, struct outcome *b)
@@ -469,6 +533,7 @@ int main(void)
 		cmocka_unit_test(test_hostile_notes),
 		cmocka_unit_test(test_kcore_layout),
 		cmocka_unit_test(test_kcore_without_a_map),
+		cmocka_unit_test(test_kcore_changes),
 		cmocka_unit_test(test_recording_replays),
 		cmocka_unit_test(test_recording_over_its_size),
 		cmocka_unit_test(test_native_recording_replays),

@@ -212,7 +212,7 @@ if has hotplug; then
 		dd if=/proc/kcore of=/dev/null bs=64 count=1 2>/dev/null
 	done 2>/dev/null &
 	toggler=$!
-	for source in kcore bpf auto kcore bpf auto; do
+	for source in kcore auto kcore auto bpf kcore auto; do
 		one_capture $source
 	done
 	kill $toggler
