@@ -31,6 +31,9 @@ const struct finding_rule finding_rules[] = {
 	{"memory.huge-pages", "memory", rule_memory_huge_pages},
 	{"driver.memory", "kernel-objects", rule_driver_memory},
 	{"memory.unaccounted", "memory", rule_memory_unaccounted},
+	{"hotspot.proc-readers", "syscalls", rule_hotspot_proc_readers},
+	{"reclaim.direct", "", rule_reclaim_direct},
+	{"reclaim.kswapd", "", rule_reclaim_kswapd},
 	{"capture.partial", "", rule_capture_partial},
 	{NULL, NULL, NULL},
 };

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "delays.h"
 #include "facts/facts.h"
 
 struct estimate { /* bytes with a 95% interval; low == high == bytes when exact */
@@ -144,6 +145,8 @@ struct model {
 	double found_low, found_high;
 	double meminfo_bytes; /* mean of Cached + Buffers before and after */
 	double residual_bytes, residual_low, residual_high;
+
+	struct model_delays delays[DELAY_TABLES];
 
 	struct not_seen { /* what could not be seen, and why */
 		const char *what, *why;

@@ -39,6 +39,23 @@ static bool has_page_cache(const struct facts *f)
 	return f->scan.count > 0 || f->cache_files.count > 0;
 }
 
+/* A probe that ran left its design, also when it counted nothing. */
+static bool has_probe(const struct facts *f, const char *name)
+{
+	for (size_t i = 0; i < f->probes.count; i++)
+		if (f->probes.rows[i].name && !strcmp(f->probes.rows[i].name, name))
+			return true;
+	return false;
+}
+static bool has_syscalls(const struct facts *f)
+{
+	return has_probe(f, "syscalls");
+}
+static bool has_reclaim(const struct facts *f)
+{
+	return has_probe(f, "reclaim");
+}
+
 /* What the reader misses when a collector fails, and whether something of it is there. */
 static const struct {
 	const char *collector, *what;
@@ -51,6 +68,8 @@ static const struct {
 	{"mounts", "the paths of files on the host and in containers", has_mounts},
 	{"containers", "the names of containers and pods", has_containers},
 	{"page-cache", "which files fill the page cache", has_page_cache},
+	{"syscalls", "which system calls the processes make, and who reads /proc", has_syscalls},
+	{"reclaim", "who waits for memory to be freed, and for how long", has_reclaim},
 };
 
 static void add(struct model_build *b, const char *what, const char *why)

@@ -4,12 +4,10 @@
 
 extern const struct collector collector_host, collector_memory, collector_processes,
 	collector_cgroups, collector_mounts, collector_containers, collector_page_cache,
-	collector_guard, collector_kernel_objects;
+	collector_guard, collector_kernel_objects, collector_syscalls, collector_reclaim;
 
 const struct collector *const collectors[] = {
-	&collector_host,       &collector_memory,
-	&collector_processes,  &collector_cgroups,
-	&collector_mounts,     &collector_containers,
-	&collector_page_cache, &collector_kernel_objects,
-	&collector_guard,      NULL,
+	&collector_host,   &collector_memory,	  &collector_processes,	 &collector_cgroups,
+	&collector_mounts, &collector_containers, &collector_page_cache, &collector_kernel_objects,
+	&collector_guard,  &collector_syscalls,	  &collector_reclaim,	 NULL,
 };

@@ -205,8 +205,8 @@ static void machine(struct json *j, const struct report *r)
 	not_seen(j, r->model);
 	json_memory(j, r);
 	json_page_cache(j, r);
+	json_hotspot(j, r);
 	/* no collector of these yet: not captured */
-	json_knull(j, "hotspot");
 	json_knull(j, "gpu");
 	json_knull(j, "guard");
 	json_ku64(j, "rows_per_table", REPORT_MAX_ROWS);

@@ -32,6 +32,8 @@ const struct fact_slot fact_slots[] = {
 	{&fact_zone_type, offsetof(struct facts, zones)},
 	{&fact_kernel_object_type, offsetof(struct facts, kernel_objects)},
 	{&fact_kernel_holder_type, offsetof(struct facts, kernel_holders)},
+	{&fact_delay_type, offsetof(struct facts, delays)},
+	{&fact_probe_type, offsetof(struct facts, probes)},
 	{0},
 };
 

@@ -204,6 +204,29 @@ struct fact_kernel_holder {
 	uint64_t id, pid, fds;
 };
 
+/*
+ * delay.c: how often and how long, by process, kind and object; one type for all tables of
+ * the probes of delays.  count, ns, amount and inner_ns are estimates for the time that the
+ * probe covered, with the variances of the first two; seen is what they were made from, cut
+ * how many of these began before they were watched (their ns is then a lower bound).
+ */
+struct fact_delay {
+	const char *table; /* syscalls, proc_files, reclaim, sched_delay, block_io,
+			      net_receive */
+	uint64_t pid, parent, own, kthread, compat;
+	const char *comm, *kind, *object;
+	uint64_t seen, cut, count, ns, max_ns, amount, inner_ns;
+	double count_var, ns_var;
+	const char *histogram; /* "BUCKET:COUNT …", see model_delay_histogram() */
+};
+
+/* delay.c: one row for each probe: when it looked, and what it missed. */
+struct fact_probe {
+	const char *name, *source;
+	uint64_t start_ns, end_ns; /* since the start of the window */
+	uint64_t covered_ns, watched_ns, slices, events, lost, skipped;
+};
+
 /* ------------------------------------------------------------------ the whole */
 
 #define FACT_TABLE(type, name)                                                                     \
@@ -234,6 +257,8 @@ struct facts {
 	FACT_TABLE(fact_zone, zones);
 	FACT_TABLE(fact_kernel_object, kernel_objects);
 	FACT_TABLE(fact_kernel_holder, kernel_holders);
+	FACT_TABLE(fact_delay, delays);
+	FACT_TABLE(fact_probe, probes);
 	struct arena *arena; /* strings and rows */
 };
 
@@ -246,8 +271,8 @@ extern const struct fact_slot fact_slots[];
 
 int facts_create(struct facts **ret);
 void facts_destroy(struct facts *f);
-/* A new row of f's table of type t, nothing measured yet.  NULL: the table or the memory is full.
- * Earlier rows may move: keep indexes, not pointers, while adding. */
+/* A new row of f's table of type t, nothing measured yet.  NULL: the table or the memory is
+ * full. Earlier rows may move: keep indexes, not pointers, while adding. */
 void *facts_add(struct facts *f, const struct fact_type *t);
 
 /* FACT_NONE when there is no such counter. */

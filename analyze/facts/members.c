@@ -32,14 +32,25 @@ const struct fact_member fact_members[] = {
 	{"tables/page_types.tsv", &cache_parser},
 	{"tables/kernel_objects.tsv", &kernel_object_parser},
 	{"tables/kernel_holders.tsv", &kernel_object_parser},
+	{"tables/syscalls.tsv", &delay_parser},
+	{"tables/syscalls_probe.tsv", &probe_parser},
+	{"tables/proc_files.tsv", &delay_parser},
+	{"tables/reclaim.tsv", &delay_parser},
+	{"tables/reclaim_probe.tsv", &probe_parser},
+	{"tables/sched_delay.tsv", &delay_parser},
+	{"tables/sched_delay_probe.tsv", &probe_parser},
+	{"tables/block_io.tsv", &delay_parser},
+	{"tables/block_io_probe.tsv", &probe_parser},
+	{"tables/net_receive.tsv", &delay_parser},
+	{"tables/net_receive_probe.tsv", &probe_parser},
 	{0},
 };
 
 /* The order of finishing, and the place of each state. */
 static const struct fact_parser *const parsers[] = {
-	&counter_parser,   &process_parser, &cgroup_parser,	   &mount_parser,
-	&container_parser, &scan_parser,    &cache_parser,	   &slab_parser,
-	&vmalloc_parser,   &zone_parser,    &kernel_object_parser,
+	&counter_parser,       &process_parser, &cgroup_parser, &mount_parser,	 &container_parser,
+	&scan_parser,	       &cache_parser,	&slab_parser,	&vmalloc_parser, &zone_parser,
+	&kernel_object_parser, &delay_parser,	&probe_parser,
 };
 
 int parse_create(struct parse **ret, struct fact_sink sink, size_t memory)

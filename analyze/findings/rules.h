@@ -25,6 +25,9 @@ int rule_cgroup_near_limit(const struct model *m, struct findings *out);
 int rule_cgroup_throttled(const struct model *m, struct findings *out);
 int rule_cgroup_oom_killed(const struct model *m, struct findings *out);
 int rule_kubernetes_eviction(const struct model *m, struct findings *out);
+int rule_hotspot_proc_readers(const struct model *m, struct findings *out);
+int rule_reclaim_direct(const struct model *m, struct findings *out);
+int rule_reclaim_kswapd(const struct model *m, struct findings *out);
 int rule_capture_partial(const struct model *m, struct findings *out);
 
 #define KIB (1024.0)

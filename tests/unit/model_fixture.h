@@ -95,8 +95,10 @@ static inline struct facts *no_facts(void)
 /* A machine of 16 GiB in good health, captured whole. */
 static inline struct facts *healthy(void)
 {
-	static const char *const names[] = {"host",   "memory",	    "processes", "cgroups",
-					    "mounts", "containers", "page-cache"};
+	static const char *const names[] = {"host",	  "memory",   "processes",
+					    "cgroups",	  "mounts",   "containers",
+					    "page-cache", "syscalls", "reclaim"};
+	static const char *const probes[] = {"syscalls", "reclaim"};
 	struct facts *f = no_facts();
 	struct fact_archive *a = ADD(f, archive);
 
@@ -106,11 +108,19 @@ static inline struct facts *healthy(void)
 	a->window_s = a->planned_s = 10;
 	a->page_size = 4096;
 	a->euid = 0;
-	for (size_t i = 0; i < 7; i++) {
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
 		struct fact_collector *c = ADD(f, collectors);
 
 		c->name = names[i];
 		c->status = "ok";
+	}
+	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++) {
+		struct fact_probe *p = ADD(f, probes);
+
+		p->name = probes[i];
+		p->source = "bpf";
+		p->covered_ns = p->watched_ns = 10000000000;
+		p->lost = p->skipped = 0;
 	}
 	meminfo_is(f, "MemTotal", 16 * GI);
 	meminfo_is(f, "MemFree", 10 * GI + 100 * MI);

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of a probe of bpf/delay.h: loaded, attached in slices of the window, read, written.
+ *
+ * What a probe costs the machine is bounded by how much of the time it is attached: the rate of
+ * events of the busiest CPU, times what one costs, times the share of time, stays below
+ * DELAY_BUDGET of that CPU.  Where events are rare it is attached all the time and nothing is
+ * estimated.
+ */
+#pragma once
+
+#include "../collect.h"
+#include "delay_sums.h"
+
+#define DELAY_BUDGET 0.01
+#define DELAY_PROGRAMS 8
+#define DELAY_MAPS 2
+
+struct bpf_object;
+struct bpf_object_skeleton;
+struct bpf_object_open_opts;
+struct bpf_program;
+struct bpf_link;
+struct bpf_map;
+
+struct delay_run;
+
+/* A map of delay_value that is emptied after each slice. */
+struct delay_map {
+	int fd;
+	struct delay_sums sums;
+};
+
+struct delay_run {
+	struct collect *c;
+	const char *name; /* of the members: tables/NAME.tsv, tables/NAME_probe.tsv */
+	double event_ns;  /* what one event costs; 0: not worth bounding */
+	struct bpf_object_skeleton *skeleton;
+	struct bpf_object *object;
+	struct delay_window *window; /* the programs' own */
+	struct bpf_program *programs[DELAY_PROGRAMS];
+	struct bpf_link *links[DELAY_PROGRAMS];
+	size_t program_count;
+	struct delay_map maps[DELAY_MAPS];
+	size_t map_count;
+	/* Called when a stretch that was watched without a gap has ended: what goes on still is
+	 * added by it.  May be NULL. */
+	void (*unfinished)(struct delay_run *r, uint64_t start_ns, uint64_t end_ns);
+	void *buffer; /* for emptying maps */
+
+	struct delay_counts *per_cpu, *before;
+	int counts_fd, cpus;
+	uint64_t rng;
+	/* What came of it. */
+	uint64_t start_ns, end_ns, watched_ns, covered_ns, slices, strata;
+	struct delay_counts total;
+	bool whole; /* watched without a gap */
+};
+
+/*
+ * open: as for bpf_probe_load(), with r.  The caller sets r->window from its skeleton then.
+ * 0 or a negative errno with e set.
+ */
+int delay_run_load(struct delay_run *r, struct collect *c,
+		   struct bpf_object_skeleton *(*open)(void *run,
+						       const struct bpf_object_open_opts *opts),
+		   struct err *e);
+/* Another map beside "delays". */
+int delay_run_map(struct delay_run *r, const char *map, size_t key_size, struct err *e);
+/* Watch until the window ends.  0, or a negative errno with e set: nothing could be attached. */
+int delay_run_watch(struct delay_run *r, struct err *e);
+void delay_run_deinit(struct delay_run *r);
+
+/* What stands in the columns that differ. */
+struct delay_words {
+	char kind[24];
+	char object[512];
+};
+
+/* tables/TABLE.tsv from the rows of one map; words says what a row is. */
+int delay_write_table(struct delay_run *r, const char *table, struct delay_sums *sums,
+		      void (*words)(const struct delay_run *r, const void *key,
+				    struct delay_words *ret));
+/* tables/NAME_probe.tsv, and what was lost. */
+int delay_write_design(struct delay_run *r);
+/* A row of a process of ours, by what the kernel calls us. */
+bool delay_is_own(const struct delay_run *r, uint32_t tgid, uint32_t parent, uint32_t grandparent);
