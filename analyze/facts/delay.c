@@ -32,7 +32,7 @@ static const struct fact_field fields_fact_delay[] = {
 	FACT_U64(fact_delay, inner_ns),
 	FACT_STR(fact_delay, histogram, 1024),
 };
-FACT_TYPE(fact_delay, "delays", 40, 200000);
+FACT_TYPE(fact_delay, "delays", 52, 200000);
 
 static const struct fact_field fields_fact_probe[] = {
 	FACT_STR(fact_probe, name, 32),	  FACT_STR(fact_probe, source, 32),
@@ -41,7 +41,7 @@ static const struct fact_field fields_fact_probe[] = {
 	FACT_U64(fact_probe, slices),	  FACT_U64(fact_probe, events),
 	FACT_U64(fact_probe, lost),	  FACT_U64(fact_probe, skipped),
 };
-FACT_TYPE(fact_probe, "probes", 41, 16);
+FACT_TYPE(fact_probe, "probes", 53, 16);
 
 static double number(const struct tsv *t, int column)
 {
