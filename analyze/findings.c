@@ -27,6 +27,8 @@ const struct finding_rule finding_rules[] = {
 	{"cgroup.oom-killed", "cgroups", rule_cgroup_oom_killed},
 	{"kubernetes.eviction", "cgroups", rule_kubernetes_eviction},
 	{"memory.process-heap", "processes", rule_memory_process_heap},
+	{"heap.growth", "heaps", rule_heap_growth},
+	{"heap.fragmented", "heaps", rule_heap_fragmented},
 	{"memory.kernel", "memory", rule_memory_kernel},
 	{"memory.huge-pages", "memory", rule_memory_huge_pages},
 	{"driver.memory", "kernel-objects", rule_driver_memory},

@@ -98,6 +98,21 @@ struct model_holding {
 	const struct fact_process *other; /* the first of these */
 };
 
+/* A heap that was looked into, with what it is made of. */
+struct model_heap {
+	const struct fact_heap *fact;
+	const struct fact_heap_entry **entries; /* by bytes, largest first */
+	size_t entry_count;
+	const struct fact_heap_container **containers; /* the same */
+	size_t container_count;
+	uint64_t anon_bytes;	  /* of the last reading; FACT_NONE: none */
+	uint64_t explained_bytes; /* of it, by objects of a type; FACT_NONE: no types known */
+	double grown_bytes;	  /* of RssAnon over the window; NaN: not measured */
+	double steady;		  /* share of its samples' intervals in which it grew; NaN */
+	double late;		  /* share of the growth that came in the second half; NaN */
+	double grown_s;		  /* between the two readings */
+};
+
 struct memory_part {
 	const char *id, *label;
 	uint64_t bytes;
@@ -129,6 +144,9 @@ struct model {
 
 	struct model_holding *holdings; /* largest first */
 	size_t holding_count;
+	struct model_heap *heaps; /* by anonymous memory, largest first */
+	size_t heap_count;
+	bool heaps_captured; /* although there may be none that is large enough */
 
 	bool scanned;
 	bool scan_exact;			  /* every page was read: no sample */

@@ -33,6 +33,7 @@ int model_build_file_systems(struct model_build *b);
 int model_build_panorama(struct model_build *b);
 int model_build_processes(struct model_build *b);
 int model_build_kubernetes(struct model_build *b);
+int model_build_heaps(struct model_build *b);
 int model_build_delays(struct model_build *b);
 int model_build_not_seen(struct model_build *b);
 int model_build_holdings(struct model_build *b);

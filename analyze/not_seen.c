@@ -39,6 +39,10 @@ static bool has_page_cache(const struct facts *f)
 	return f->scan.count > 0 || f->cache_files.count > 0;
 }
 
+static bool has_heaps(const struct facts *f)
+{
+	return f->heaps.count > 0;
+}
 /* A probe that ran left its design, also when it counted nothing. */
 static bool has_probe(const struct facts *f, const char *name)
 {
@@ -68,6 +72,7 @@ static const struct {
 	{"mounts", "the paths of files on the host and in containers", has_mounts},
 	{"containers", "the names of containers and pods", has_containers},
 	{"page-cache", "which files fill the page cache", has_page_cache},
+	{"heaps", "what the heaps of processes are made of", has_heaps},
 	{"syscalls", "which system calls the processes make, and who reads /proc", has_syscalls},
 	{"reclaim", "who waits for memory to be freed, and for how long", has_reclaim},
 };

@@ -21,6 +21,8 @@ enum memory_source {
 	MEMORY_PROCFS,
 };
 
+#define HEAP_PIDS_MAX 8 /* of --heap */
+
 struct capture_options {
 	enum capture_command command;
 	const char *verify_file;
@@ -35,6 +37,8 @@ struct capture_options {
 	uint32_t sample_one_in;	   /* 0: auto, 1: all */
 	pid_t pid;		   /* 0: whole machine */
 	const char *cgroup;	   /* NULL: whole machine */
+	pid_t heap[HEAP_PIDS_MAX]; /* --heap */
+	size_t heap_count;
 	uint64_t max_size, max_memory, min_free;
 	double max_cpu; /* % of one CPU */
 	enum capture_redact redact;

@@ -172,7 +172,7 @@ void json_memory(struct json *j, const struct report *r)
 	const struct model *m = r->model;
 
 	if (m->memory_total == FACT_NONE && !m->part_count && !m->process_count &&
-	    !m->cgroup_count && !m->slab_count) {
+	    !m->cgroup_count && !m->slab_count && !m->heap_count) {
 		json_knull(j, "memory");
 		return;
 	}
@@ -186,6 +186,6 @@ void json_memory(struct json *j, const struct report *r)
 	json_cgroups(j, m);
 	slabs(j, m);
 	holdings(j, m);
-	json_knull(j, "heaps");
+	json_heaps(j, m);
 	json_object_end(j);
 }

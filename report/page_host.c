@@ -147,6 +147,7 @@ static const struct anchor {
 	{"shared-files", "files of shared memory"},
 	{"cgroups", "containers"},
 	{"processes", "processes"},
+	{"heaps", "heaps"},
 	{"slabs", "slab caches"},
 	{"kernel-objects", "kernel memory by holder"},
 	{"syscalls", "system calls"},

@@ -18,6 +18,7 @@ extern const struct table_def tables_groups[];
 extern const struct table_def tables_processes[];
 extern const struct table_def tables_raw[]; /* tables_raw.c */
 extern const struct table_def tables_objects[];
+extern const struct table_def tables_heaps[];
 extern const struct table_def tables_hotspot[];
 
 #define TABLE_COLUMNS_OF(t, array)                                                                 \

@@ -227,6 +227,38 @@ struct fact_probe {
 	uint64_t covered_ns, watched_ns, slices, events, lost, skipped;
 };
 
+/* heap.c: heaps that were looked into.  _start and _end: the two readings.  Counts and bytes are
+ * estimates where one_in is more than 1. */
+struct fact_heap {
+	uint64_t pid; /* first, in all of these */
+	uint64_t starttime;
+	const char *comm;
+	const char *runtime, *version; /* "python", "3.11.7"; "java", "native" */
+	const char *allocator;	       /* "glibc", "jemalloc" …; NULL: not recognised */
+	uint64_t one_in;
+	uint64_t start_ms, end_ms;
+	uint64_t anon_start, anon_end, swap_end; /* RssAnon, VmSwap */
+	uint64_t read_bytes;
+	/* glibc's heap and arenas: whole resident pages inside free blocks are trimmable. */
+	uint64_t malloc_used, malloc_free, malloc_trimmable, malloc_unwalked;
+	uint64_t cut;	    /* 1: time was up before the end */
+	const char *reason; /* what could not be seen, NULL: nothing */
+};
+struct fact_heap_entry {
+	uint64_t pid;
+	const char *kind; /* "object" "allocator" "mapping" "counter" */
+	const char *type;
+	uint64_t count_start, count_end, bytes_start, bytes_end;
+};
+struct fact_heap_container { /* single objects, the largest */
+	uint64_t pid;
+	const char *type;
+	uint64_t length_start, length_end, bytes_start, bytes_end;
+};
+struct fact_heap_sample {
+	uint64_t pid, ms, anon_bytes;
+};
+
 /* ------------------------------------------------------------------ the whole */
 
 #define FACT_TABLE(type, name)                                                                     \
@@ -259,6 +291,10 @@ struct facts {
 	FACT_TABLE(fact_kernel_holder, kernel_holders);
 	FACT_TABLE(fact_delay, delays);
 	FACT_TABLE(fact_probe, probes);
+	FACT_TABLE(fact_heap, heaps);
+	FACT_TABLE(fact_heap_entry, heap_entries);
+	FACT_TABLE(fact_heap_container, heap_containers);
+	FACT_TABLE(fact_heap_sample, heap_samples);
 	struct arena *arena; /* strings and rows */
 };
 

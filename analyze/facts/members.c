@@ -32,6 +32,10 @@ const struct fact_member fact_members[] = {
 	{"tables/page_types.tsv", &cache_parser},
 	{"tables/kernel_objects.tsv", &kernel_object_parser},
 	{"tables/kernel_holders.tsv", &kernel_object_parser},
+	{"tables/heaps.tsv", &heap_parser},
+	{"tables/heap_entries.tsv", &heap_parser},
+	{"tables/heap_containers.tsv", &heap_parser},
+	{"tables/heap_samples.tsv", &heap_parser},
 	{"tables/syscalls.tsv", &delay_parser},
 	{"tables/syscalls_probe.tsv", &probe_parser},
 	{"tables/proc_files.tsv", &delay_parser},
@@ -50,7 +54,7 @@ const struct fact_member fact_members[] = {
 static const struct fact_parser *const parsers[] = {
 	&counter_parser,       &process_parser, &cgroup_parser, &mount_parser,	 &container_parser,
 	&scan_parser,	       &cache_parser,	&slab_parser,	&vmalloc_parser, &zone_parser,
-	&kernel_object_parser, &delay_parser,	&probe_parser,
+	&kernel_object_parser, &heap_parser,	&delay_parser,	&probe_parser,
 };
 
 int parse_create(struct parse **ret, struct fact_sink sink, size_t memory)

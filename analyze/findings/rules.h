@@ -17,6 +17,8 @@ int rule_slab_reclaimable(const struct model *m, struct findings *out);
 int rule_slab_unreclaimable(const struct model *m, struct findings *out);
 int rule_cgroup_dying(const struct model *m, struct findings *out);
 int rule_memory_process_heap(const struct model *m, struct findings *out);
+int rule_heap_growth(const struct model *m, struct findings *out);
+int rule_heap_fragmented(const struct model *m, struct findings *out);
 int rule_memory_kernel(const struct model *m, struct findings *out);
 int rule_memory_huge_pages(const struct model *m, struct findings *out);
 int rule_driver_memory(const struct model *m, struct findings *out);
