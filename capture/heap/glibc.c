@@ -175,10 +175,10 @@ static int walk_heap(struct window *w, uint64_t start, uint64_t end, bool main_a
 				return error;
 			}
 		}
-		at += c.size;
-		word = next;
 		if (last)
 			return 0;
+		at += c.size;
+		word = next;
 	}
 	sum->broken++;
 	sum->unwalked_bytes += end - at;

@@ -161,47 +161,51 @@ static void refused(struct subject *s, const char *what, int no)
 		 no == EPERM || no == EACCES ? " (needs root, or CAP_SYS_PTRACE)" : "");
 }
 
-int subject_read(struct subject *s, const struct collect *c, unsigned n, uint64_t cpu_ns)
+static int open_and_read(struct reading *d, unsigned n)
 {
-	struct reading d = {.s = s, .c = c, .remote.pagemap_fd = -1};
+	struct subject *s = d->s;
 	struct subject_reading *now = &s->readings[n];
-	uint64_t start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	_cleanup_fd_ int dir = -1;
-	_cleanup_free_ uint8_t *buf = malloc(PYTHON_BUFFER);
+	uint64_t anon, swap;
 	char path[16];
 	int r;
 
-	if (!buf)
-		return -ENOMEM;
-	*now = (struct subject_reading){.ms = (clock_ns(CLOCK_MONOTONIC) - c->window_start_ns) /
-					      NSEC_PER_MSEC};
-	d.buf = buf;
-	d.cpu_end_ns = start + cpu_ns;
 	snprintf(path, sizeof(path), "%u", s->pid);
-	dir = openat(c->root->proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0 || !subject_status(s, c, &now->anon_bytes, &now->swap_bytes))
+	dir = openat(d->c->root->proc_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0 || !subject_status(s, d->c, &now->anon_bytes, &now->swap_bytes))
 		return 0; /* gone */
-	r = regions_read(&d.regions, dir, (char *)buf, SMAPS_BUFFER);
+	r = regions_read(&d->regions, dir, (char *)d->buf, SMAPS_BUFFER);
 	if (r < 0) {
 		refused(s, "smaps", -r);
 		return r == -ENOMEM ? r : 0;
 	}
-	r = remote_open(&d.remote, (pid_t)s->pid, dir);
+	r = remote_open(&d->remote, (pid_t)s->pid, dir);
 	if (r < 0) {
 		refused(s, "pagemap", -r);
-		r = 0;
-	} else {
-		r = read_heap(&d, n);
+		return 0;
 	}
-	now->read_bytes = d.remote.read_bytes;
-	now->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
+	r = read_heap(d, n);
 	/* Another process under this number meanwhile: what was read is not of this one. */
-	if (r == 0) {
-		uint64_t anon, swap;
+	now->done = r == 0 && subject_status(s, d->c, &anon, &swap);
+	return r;
+}
 
-		now->done = subject_status(s, c, &anon, &swap);
-	}
+int subject_read(struct subject *s, const struct collect *c, unsigned n, uint64_t cpu_ns)
+{
+	struct reading d = {.s = s, .c = c, .remote.pagemap_fd = -1, .buf = malloc(PYTHON_BUFFER)};
+	uint64_t start = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	int r;
+
+	if (!d.buf)
+		return -ENOMEM;
+	s->readings[n] = (struct subject_reading){
+		.ms = (clock_ns(CLOCK_MONOTONIC) - c->window_start_ns) / NSEC_PER_MSEC};
+	d.cpu_end_ns = start + cpu_ns;
+	r = open_and_read(&d, n);
+	s->readings[n].read_bytes = d.remote.read_bytes;
+	s->readings[n].cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start;
 	remote_close(&d.remote);
 	regions_free(&d.regions);
+	free(d.buf);
 	return r;
 }
