@@ -36,6 +36,8 @@ const struct finding_rule finding_rules[] = {
 	{"hotspot.proc-readers", "syscalls", rule_hotspot_proc_readers},
 	{"reclaim.direct", "", rule_reclaim_direct},
 	{"reclaim.kswapd", "", rule_reclaim_kswapd},
+	{"guard.no-victim", "guard", rule_guard_no_victim},
+	{"guard.killed", "guard", rule_guard_killed},
 	{"capture.partial", "", rule_capture_partial},
 	{NULL, NULL, NULL},
 };

@@ -50,8 +50,8 @@ int model_create(struct model **ret, const struct facts *f)
 		model_build_cgroups,	   model_build_dying,	     model_build_page_cache,
 		model_build_shared_memory, model_build_file_systems, model_build_panorama,
 		model_build_processes,	   model_build_kubernetes,   rankings,
-		model_build_delays,	   model_build_heaps,	     model_build_not_seen,
-		model_build_holdings,
+		model_build_delays,	   model_build_heaps,	     model_build_guard,
+		model_build_not_seen,	   model_build_holdings,
 	};
 	struct model *m = calloc(1, sizeof(*m));
 	int r = -ENOMEM;

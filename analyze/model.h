@@ -146,7 +146,9 @@ struct model {
 	size_t holding_count;
 	struct model_heap *heaps; /* by anonymous memory, largest first */
 	size_t heap_count;
-	bool heaps_captured; /* although there may be none that is large enough */
+	bool heaps_captured;		 /* although there may be none that is large enough */
+	const struct fact_guard **guard; /* by time */
+	size_t guard_count;
 
 	bool scanned;
 	bool scan_exact;			  /* every page was read: no sample */

@@ -90,6 +90,8 @@ static const char *misses(struct model_build *b, const char *collector)
 	for (size_t i = 0; i < ARRAY_SIZE(meaning); i++)
 		if (!strcmp(meaning[i].collector, collector))
 			return meaning[i].what;
+	if (!strcmp(collector, "guard"))
+		return "what the guard, fastoom, did";
 	return arena_printf(b->arena, "what the collector %s reads", collector);
 }
 

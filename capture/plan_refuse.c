@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/cleanup.h"
 #include "base/sbuf.h"
 #include "collectors/hierarchy.h"
 #include "fastoom/options.h"
@@ -86,18 +85,20 @@ static int refuse_source(const struct plan *p, const struct capture_options *o,
 static int refuse_guard(const struct capture_options *o, struct err *e)
 {
 	struct options guard = {.config_path = o->guard};
-	_cleanup_free_ struct config *config = calloc(1, sizeof(*config));
+	struct config *config;
 	char text[CONFIG_FILE_MAX];
 	struct err why = {0};
 	int r;
 
 	if (!o->guard || !*o->guard)
 		return 0;
+	config = malloc(sizeof(*config));
 	if (!config)
 		return err_errno(e, ENOMEM, "--guard");
 	r = options_read(&guard, text, sizeof(text), &why);
 	if (r >= 0)
 		r = options_config(&guard, text, (size_t)r, config, &why);
+	free(config);
 	return r < 0 ? err_set(e, why.no, "--guard: %s", why.text) : 0;
 }
 

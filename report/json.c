@@ -208,7 +208,7 @@ static void machine(struct json *j, const struct report *r)
 	json_hotspot(j, r);
 	/* no collector of these yet: not captured */
 	json_knull(j, "gpu");
-	json_knull(j, "guard");
+	json_guard(j, r);
 	json_ku64(j, "rows_per_table", REPORT_MAX_ROWS);
 	json_object_end(j);
 }

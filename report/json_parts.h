@@ -7,6 +7,7 @@
 
 void json_heaps(struct json *j, const struct model *m);	      /* json_heaps.c */
 void json_memory(struct json *j, const struct report *r);     /* json_memory.c */
+void json_guard(struct json *j, const struct report *r);      /* json_guard.c */
 void json_page_cache(struct json *j, const struct report *r); /* json_cache.c */
 void json_cgroups(struct json *j, const struct model *m);     /* json_groups.c */
 void json_hotspot(struct json *j, const struct report *r);    /* json_hotspot.c */

@@ -16,6 +16,9 @@ void page_severity(struct tree *t, xmlNodePtr parent, enum severity s);
 /* page_memory.c: the picture and its legend. */
 void page_memory(struct tree *t, xmlNodePtr section, const struct report *r);
 
+/* page_guard.c: what fastoom saw and did; without a journal its section goes. */
+void page_guard(struct tree *t, xmlNodePtr host, const struct report *r);
+
 /* page_provenance.c */
 void page_provenance(struct tree *t, xmlNodePtr list, const struct report *r);
 

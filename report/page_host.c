@@ -153,6 +153,7 @@ static const struct anchor {
 	{"syscalls", "system calls"},
 	{"proc-files", "who reads /proc"},
 	{"reclaim", "reclaim"},
+	{"guard", "the guard"},
 	{"counters", "meminfo"},
 	{"events", "counters"},
 	{"zones", "zones"},
@@ -304,6 +305,7 @@ void page_host(struct tree *t, xmlNodePtr host, const struct report *r)
 {
 	answer(t, tree_find(host, "answer"), r);
 	page_memory(t, tree_find(host, "memory"), r);
+	page_guard(t, host, r);
 	not_seen(t, tree_find(host, "not-seen"), r);
 	files_note(t, tree_find(host, "files-note"), r);
 	page_provenance(t, tree_find(host, "provenance-list"), r);

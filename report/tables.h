@@ -16,7 +16,8 @@ extern const struct table_def tables_cache[];  /* tables_cache.c; each ends with
 extern const struct table_def tables_memory[]; /* tables_memory.c */
 extern const struct table_def tables_groups[];
 extern const struct table_def tables_processes[];
-extern const struct table_def tables_raw[]; /* tables_raw.c */
+extern const struct table_def tables_guard[]; /* tables_guard.c */
+extern const struct table_def tables_raw[];   /* tables_raw.c */
 extern const struct table_def tables_objects[];
 extern const struct table_def tables_heaps[];
 extern const struct table_def tables_hotspot[];

@@ -38,6 +38,8 @@ const struct fact_slot fact_slots[] = {
 	{&fact_heap_sample_type, offsetof(struct facts, heap_samples)},
 	{&fact_delay_type, offsetof(struct facts, delays)},
 	{&fact_probe_type, offsetof(struct facts, probes)},
+	{&fact_guard_type, offsetof(struct facts, guard)},
+	{&fact_guard_holder_type, offsetof(struct facts, guard_holders)},
 	{0},
 };
 

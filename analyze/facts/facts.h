@@ -259,6 +259,30 @@ struct fact_heap_sample {
 	uint64_t pid, ms, anon_bytes;
 };
 
+/* guard.c: one row a line of fastoom's journals, in the archive's order */
+struct fact_guard {
+	const char *source; /* "guard": beside the capture; "fastoom": a service's */
+	const char *event;  /* start reload state intent kill skip no-victim stop */
+	const char *scope, *phase;
+	const char *comm, *cmdline, *cgroup; /* of the victim, or of who was spared */
+	const char *rule, *signal, *outcome, *reason, *pattern, *error;
+	const char *missing;  /* start: what it cannot do there */
+	const char *policies; /* start */
+	const char *version;
+	uint64_t time_ns; /* since the epoch */
+	uint64_t dry_run, ok, pid, starttime, heap_bytes, freed_bytes;
+	uint64_t available_bytes, total_bytes, consumption_bytes_per_s, need_bytes;
+	uint64_t candidates_heap_bytes, processes_seen, victims_in_flight, records_lost, under_oom;
+	int64_t oom_score_adj;
+	double probability, tte_s, available_share, swap_free_share, busy_share;
+	double refault_share_per_s, stalls_per_s, kswapd_cpus, exit_ms;
+};
+struct fact_guard_holder { /* what held the memory when nobody would have helped */
+	uint64_t event;	   /* place of its row in guard, from 0 */
+	const char *what;
+	uint64_t bytes;
+};
+
 /* ------------------------------------------------------------------ the whole */
 
 #define FACT_TABLE(type, name)                                                                     \
@@ -295,6 +319,8 @@ struct facts {
 	FACT_TABLE(fact_heap_entry, heap_entries);
 	FACT_TABLE(fact_heap_container, heap_containers);
 	FACT_TABLE(fact_heap_sample, heap_samples);
+	FACT_TABLE(fact_guard, guard);
+	FACT_TABLE(fact_guard_holder, guard_holders);
 	struct arena *arena; /* strings and rows */
 };
 

@@ -47,6 +47,9 @@ const struct fact_member fact_members[] = {
 	{"tables/block_io_probe.tsv", &probe_parser},
 	{"tables/net_receive.tsv", &delay_parser},
 	{"tables/net_receive_probe.tsv", &probe_parser},
+	{"journal/fastoom.1.jsonl", &guard_parser},
+	{"journal/fastoom.jsonl", &guard_parser},
+	{"journal/guard.jsonl", &guard_parser},
 	{0},
 };
 
@@ -54,7 +57,7 @@ const struct fact_member fact_members[] = {
 static const struct fact_parser *const parsers[] = {
 	&counter_parser,       &process_parser, &cgroup_parser, &mount_parser,	 &container_parser,
 	&scan_parser,	       &cache_parser,	&slab_parser,	&vmalloc_parser, &zone_parser,
-	&kernel_object_parser, &heap_parser,	&delay_parser,	&probe_parser,
+	&kernel_object_parser, &heap_parser,	&delay_parser,	&probe_parser,	 &guard_parser,
 };
 
 int parse_create(struct parse **ret, struct fact_sink sink, size_t memory)

@@ -43,6 +43,9 @@ extern const struct fact_parser cache_parser, cgroup_parser, container_parser, c
 	mount_parser, process_parser, scan_parser, slab_parser, vmalloc_parser, zone_parser,
 	kernel_object_parser, delay_parser, probe_parser, heap_parser;
 
+extern const struct fact_parser guard_parser;
+extern const struct fact_type fact_guard_type, fact_guard_holder_type;
+
 /* members.c: a member's name, and who understands it.  Ends with a NULL name. */
 struct fact_member {
 	const char *name;

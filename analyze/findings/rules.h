@@ -30,6 +30,8 @@ int rule_kubernetes_eviction(const struct model *m, struct findings *out);
 int rule_hotspot_proc_readers(const struct model *m, struct findings *out);
 int rule_reclaim_direct(const struct model *m, struct findings *out);
 int rule_reclaim_kswapd(const struct model *m, struct findings *out);
+int rule_guard_killed(const struct model *m, struct findings *out);
+int rule_guard_no_victim(const struct model *m, struct findings *out);
 int rule_capture_partial(const struct model *m, struct findings *out);
 
 #define KIB (1024.0)

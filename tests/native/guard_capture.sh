@@ -110,6 +110,14 @@ equal "interrupted: the archive is there" 130 $?
 check "the neighbour lives" alive $neighbour
 equal "the kill is in the archive's journal" "start intent kill stop" \
 	"$(member "$TMP/kill.tar.zst" journal/guard.jsonl | jq -r 'select(.event != "state" and .event != "skip") | .event' | paste -sd' ')"
+"$ANALYZE" -o "$TMP/kill.html" --json "$TMP/kill.json" -q "$TMP/kill.tar.zst"
+equal "the report has the same kill" \
+	"$(member "$TMP/kill.tar.zst" journal/guard.jsonl | jq -Sc 'select(.event == "kill") | [.time, .victim, .outcome, .rule, .freed_bytes]')" \
+	"$(jq -Sc '.guard.events[] | select(.event == "kill") | [.time, .victim, .outcome, .rule, .freed_bytes]' "$TMP/kill.json")"
+equal "and every other event" "$(member "$TMP/kill.tar.zst" journal/guard.jsonl | jq -r .event | sort | uniq -c)" \
+	"$(jq -r '.guard.events[].event' "$TMP/kill.json" | sort | uniq -c)"
+check "and a finding" jq -e --arg g "/$GROUP" '.findings | any(.id == "guard.killed" and .scope.name == $g)' "$TMP/kill.json"
+check "and a picture" grep -q '<figure class="timeline">' "$TMP/kill.html"
 end_group
 
 # The capture is in the group that runs out: asked with SIGTERM before anybody dies, it leaves an archive.

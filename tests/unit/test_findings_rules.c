@@ -139,7 +139,7 @@ static void test_table(void **state)
 		for (const struct finding_rule *o = finding_rules; o < r; o++)
 			assert_string_not_equal(o->id, r->id);
 	}
-	assert_true(n >= 13);
+	assert_true(n >= 19);
 	assert_string_equal(severity_name(SEVERITY_CRITICAL), "critical");
 	assert_string_equal(confidence_name(CONFIDENCE_LOW), "low");
 }
