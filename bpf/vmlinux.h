@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What BPF programs here need of the kernel's types, and no more: written by hand, never dumped
- * from a build host.  Nothing in it depends on the architecture so far; what does (pt_regs) goes
- * into vmlinux_ARCH.h when a program first needs it.
+ * from a build host.  What depends on the architecture is in vmlinux_ARCH.h.
  */
 #pragma once
 
@@ -30,6 +29,10 @@ enum bpf_map_type {
 
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_MMAPABLE = 1U << 10 };
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_F_USER_STACK = 1ULL << 8 };
+enum { BPF_RB_NO_WAKEUP = 1ULL << 0, BPF_RB_FORCE_WAKEUP = 1ULL << 1 };
+enum { BPF_RB_AVAIL_DATA = 0 };
 
 struct bpf_raw_tracepoint_args {
 	__u64 args[0];

@@ -6,8 +6,8 @@
  * pipe.  That one decision gives each of them a deadline that holds even when a read never
  * returns, its own CPU and memory figures (wait4), and a crash that costs nobody else anything.
  *
- * The child's life: start() → wait for the end of the window → stop() → write().  Each of the
- * three may be NULL and may emit members.  What must be read at both ends is emitted by start()
+ * The child's life: start() → run() until the end of the window → stop() → write().  Each of them
+ * may be NULL and may emit members.  What must be read at both ends is emitted by start()
  * and write().  A collector without a window (`timed` false) runs start() and write() at once.
  */
 #pragma once
@@ -56,6 +56,8 @@ struct collector {
 	/* Return 0, or a negative errno after emit_status().  An error without a status is `error`.
 	 */
 	int (*start)(struct collect *c);
+	/* Instead of waiting: works until the window's end or an early stop.  NULL: just wait. */
+	int (*run)(struct collect *c);
 	int (*stop)(struct collect *c);
 	int (*write)(struct collect *c);
 };

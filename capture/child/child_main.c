@@ -73,10 +73,15 @@ _Noreturn void child_run(const struct collector *collector, const struct collect
 	if (collector->start)
 		rc = collector->start(&c);
 	if (!rc) {
-		if (collector->timed)
+		if (collector->run)
+			rc = collector->run(&c);
+		else if (collector->timed)
 			collect_wait(&c);
-		if (collector->stop)
-			rc = collector->stop(&c);
+		if (collector->stop) {
+			int stop_rc = collector->stop(&c);
+
+			rc = rc ? rc : stop_rc;
+		}
 		/* What was measured up to a failing stop is still worth having. */
 		int write_rc = collector->write ? collector->write(&c) : 0;
 		rc = rc ? rc : write_rc;

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Timed stacks.  Every sample is a short record {time, hash of the stack, thread}; the stack itself
+ * is sent when its hash is seen for the first time.  It counts as seen once the ring has taken it,
+ * never before, so that a full ring costs a stack until its next sight and not for good.
+ */
+#include "vmlinux.h"
+#if defined(__TARGET_ARCH_x86)
+#include "vmlinux_x86.h"
+#else
+#include "vmlinux_arm64.h"
+#endif
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include "stacks.h"
+#include "stacks_unwind.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define PF_KTHREAD 0x00200000
+
+struct task_struct {
+	void *stack;
+	unsigned int flags;
+} __attribute__((preserve_access_index));
+
+const volatile struct stacks_config config;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1);
+} ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u64);
+	__type(value, __u8);
+} seen SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct stacks_counters);
+} counters SEC(".maps");
+
+/* ------------------------------------------------------------------ the user's registers */
+
+#if defined(__TARGET_ARCH_x86)
+#define USER_CS 0x33
+
+/*
+ * Where the kernel was entered from user space it left the registers at the bottom of the thread's
+ * kernel stack.  How large that stack is and what is left free below differs between kernels; the
+ * code segment tells whether we are right.
+ */
+static __always_inline int entry_registers(struct walk *w)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	unsigned long stack = (unsigned long)BPF_CORE_READ(task, stack);
+	struct pt_regs regs;
+
+#pragma unroll
+	for (int i = 0; i < 4; i++) {
+		unsigned long size = i & 2 ? 32768 : 16384, pad = i & 1 ? 16 : 0;
+
+		if (bpf_probe_read_kernel(&regs, sizeof(regs),
+					  (void *)(stack + size - pad - sizeof(regs))))
+			continue;
+		if ((regs.cs & 0xffff) != USER_CS)
+			continue;
+		w->ip = regs.ip;
+		w->sp = regs.sp;
+		w->bp = regs.bp;
+		return 0;
+	}
+	return -1;
+}
+
+static __always_inline int user_registers(struct walk *w, const struct bpf_perf_event_data *ctx)
+{
+	if ((ctx->regs.cs & 3) == 0)
+		return entry_registers(w);
+	if ((ctx->regs.cs & 0xffff) != USER_CS) /* a 32-bit program */
+		return -1;
+	w->ip = ctx->regs.ip;
+	w->sp = ctx->regs.sp;
+	w->bp = ctx->regs.bp;
+	return 0;
+}
+#else
+static __always_inline int user_registers(struct walk *w, const struct bpf_perf_event_data *ctx)
+{
+	if (ctx->regs.pstate & 0xf) /* not from user space */
+		return -1;
+	w->ip = ctx->regs.pc;
+	w->sp = ctx->regs.sp;
+	w->bp = ctx->regs.regs[29];
+	return 0;
+}
+#endif
+
+/* ------------------------------------------------------------------ a stack and its hash */
+
+static __always_inline __u64 mix(__u64 h, __u64 v)
+{
+	h = (h ^ v) * 0x9fb21c651e98df25ULL;
+	return h ^ (h >> 29);
+}
+
+__noinline int stacks_hash(__u32 slot)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	__u64 a, b;
+	__u32 n;
+
+	if (!s)
+		return -1;
+	n = s->stack.kernel_count + s->stack.user_count;
+	a = mix((__u64)s->stack.pid << 32 | s->stack.kernel_count << 16 | s->stack.user_count,
+		s->stack.end);
+	for (__u32 i = 0; i < STACKS_KERNEL_MAX + STACKS_USER_MAX; i++) {
+		if (i >= n)
+			break;
+		a = mix(a, s->stack.frames[i]);
+	}
+	b = mix(a, a >> 32);
+	s->stack.hash = b ? b : 1;
+	return 0;
+}
+
+static __always_inline __u64 wakeup_flags(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) >= config.wakeup_bytes
+		       ? BPF_RB_FORCE_WAKEUP
+		       : BPF_RB_NO_WAKEUP;
+}
+
+/* Send the stack unless it has been seen. */
+static __always_inline void send_stack(struct scratch *s, struct stacks_counters *c)
+{
+	__u64 hash = s->stack.hash;
+	__u32 n = s->stack.kernel_count + s->stack.user_count;
+	__u64 size;
+	__u8 one = 1;
+
+	if (bpf_map_lookup_elem(&seen, &hash))
+		return;
+	s->stack.type = STACKS_RECORD_STACK;
+	if (n > STACKS_KERNEL_MAX + STACKS_USER_MAX)
+		n = STACKS_KERNEL_MAX + STACKS_USER_MAX;
+	size = __builtin_offsetof(struct stacks_stack, frames) + n * 8;
+	if (bpf_ringbuf_output(&ring, &s->stack, size, wakeup_flags())) {
+		c->lost_stack++;
+		return;
+	}
+	c->stacks++;
+	bpf_map_update_elem(&seen, &hash, &one, BPF_ANY);
+}
+
+/* Both parts of the current thread's stack, and the hash. */
+static __always_inline void take_stack(struct scratch *s, __u32 slot, void *ctx, __u32 pid,
+				       int registers, struct stacks_counters *c)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	long n = bpf_get_stack(ctx, s->stack.frames, STACKS_KERNEL_MAX * 8, 0);
+
+	if (n < 0) {
+		c->kernel_error++;
+		n = 0;
+	}
+	n = (n / 8) & 0x7f;
+	s->stack.kernel_count = n;
+	s->stack.kernel_cut = n == STACKS_KERNEL_MAX;
+	s->stack.pid = pid;
+	s->walk.kernel_count = n;
+	s->walk.count = 0;
+	s->walk.by = 0;
+	s->walk.end = STACKS_END_REGISTERS;
+#pragma unroll
+	for (int i = 0; i < (int)(STACKS_USER_MAX / 64); i++)
+		s->stack.exact[i] = 0;
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		s->walk.end = STACKS_END_KERNEL;
+	else if (!registers)
+		walk_user(s, slot, pid);
+	s->stack.user_count = s->walk.count;
+	s->stack.end = s->walk.end;
+	s->stack.by = s->walk.by;
+	stacks_hash(slot);
+}
+
+/* ------------------------------------------------------------------ on the CPU */
+
+SEC("perf_event")
+int stacks_on_cpu(struct bpf_perf_event_data *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 zero = 0, slot = SCRATCH_SAMPLE;
+	struct stacks_counters *c = bpf_map_lookup_elem(&counters, &zero);
+	struct stacks_sample sample = {.type = STACKS_RECORD_SAMPLE, .state = STACKS_ON_CPU};
+	struct scratch *s;
+
+	if (!c)
+		return 0;
+	c->events++;
+	if (!(__u32)id) {
+		c->idle++;
+		return 0;
+	}
+	s = bpf_map_lookup_elem(&scratch, &slot);
+	if (!s)
+		return 0;
+	sample.time = bpf_ktime_get_ns();
+	sample.pid = id >> 32;
+	sample.tid = (__u32)id;
+	sample.cpu = bpf_get_smp_processor_id();
+	sample.cgroup = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(sample.comm, sizeof(sample.comm));
+	take_stack(s, slot, ctx, sample.pid, user_registers(&s->walk, ctx), c);
+	s->stack.time = sample.time;
+	sample.stack = s->stack.hash;
+	send_stack(s, c);
+	if (bpf_ringbuf_output(&ring, &sample, sizeof(sample), wakeup_flags()))
+		c->lost_sample++;
+	else
+		c->samples++;
+	return 0;
+}

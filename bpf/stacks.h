@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by bpf/stacks.bpf.c and capture/stacks/: fixed-width types only. */
+#pragma once
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+/* The kernel's own limit (perf_event_max_stack) is 127 unless somebody raised it. */
+#define STACKS_KERNEL_MAX 127u
+#define STACKS_USER_MAX 256u
+
+enum { STACKS_RECORD_SAMPLE = 1, STACKS_RECORD_STACK = 2 };
+
+/* What a thread did when it was sampled. */
+enum {
+	STACKS_ON_CPU = 0,
+	STACKS_SLEEP = 1,
+	STACKS_DISK = 2,
+	STACKS_RUNNABLE = 3,
+	STACKS_PREEMPTED = 4,
+};
+
+/* How the walk of the user's part ended.  Only the first two are the thread's start. */
+enum {
+	STACKS_END_ROOT = 1,	   /* the unwind table says that there is no caller */
+	STACKS_END_ZERO = 2,	   /* the chain of frame pointers ended with 0 */
+	STACKS_END_KERNEL = 3,	   /* a kernel thread: there is no user's part */
+	STACKS_END_NO_PROCESS = 4, /* the process' mappings are not known yet */
+	STACKS_END_NO_MAPPING = 5, /* an address in none of them */
+	STACKS_END_NO_TABLE = 6,   /* the file's unwind table is not loaded yet */
+	STACKS_END_NO_RULE = 7,	   /* the table has a rule that is not understood */
+	STACKS_END_FAULT = 8,	   /* the stack's memory cannot be read */
+	STACKS_END_DEPTH = 9,	   /* too deep */
+	STACKS_END_STUCK = 10,	   /* the stack pointer did not move towards the bottom */
+	STACKS_END_REGISTERS = 11, /* the user's registers were not found */
+};
+
+/* By what means: bits. */
+enum { STACKS_BY_TABLE = 1, STACKS_BY_POINTER = 2, STACKS_BY_SIGNAL = 4 };
+
+struct stacks_sample {
+	__u32 type; /* STACKS_RECORD_SAMPLE */
+	__u32 state;
+	__u64 time; /* CLOCK_MONOTONIC */
+	__u64 stack;
+	__u32 pid, tid;
+	__u64 cgroup; /* of the unified hierarchy */
+	__u64 ns;     /* off-CPU: how long */
+	__u32 cpu;
+	__u32 reserved;
+	char comm[16];
+};
+
+/* Sent when a stack is seen for the first time; perhaps again later. */
+struct stacks_stack {
+	__u32 type; /* STACKS_RECORD_STACK */
+	__u32 pid;
+	__u64 hash;
+	__u64 time;
+	__u16 kernel_count, user_count;
+	__u8 end, by, kernel_cut, reserved;
+	/* Bit i of word i/64: the user's frame i is no return address but where it was interrupted
+	 * by a signal (frame 0 always is). */
+	__u64 exact[STACKS_USER_MAX / 64];
+	__u64 frames[STACKS_KERNEL_MAX +
+		     STACKS_USER_MAX]; /* kernel first, leaf first; cut to fit */
+};
+
+/* ------------------------------------------------------------------ unwinding */
+
+/*
+ * A row of an unwind table: from pc (a virtual address of the file) on, up to the next row's.
+ * cfa: 3 bits kind, 13 bits offset / 8.  bp: 2 bits kind, 14 bits signed offset / 8 from the CFA.
+ * The return address is at CFA − 8.
+ */
+struct stacks_row {
+	__u32 pc;
+	__u16 cfa, bp;
+};
+enum {
+	STACKS_CFA_NONE = 0,	 /* no function here */
+	STACKS_CFA_SP = 1,	 /* sp + offset */
+	STACKS_CFA_BP = 2,	 /* bp + offset */
+	STACKS_CFA_BP_DEREF = 3, /* *(bp − offset): realigned stacks */
+	STACKS_CFA_PLT = 4,	 /* sp + 8, + 8 more behind the push of a PLT entry */
+	STACKS_CFA_SIGNAL = 5,	 /* a signal's frame: the registers are in a ucontext at sp */
+	STACKS_CFA_END = 6,	 /* no caller */
+	STACKS_CFA_UNKNOWN = 7,	 /* a rule that this form cannot say */
+};
+enum { STACKS_BP_SAME = 0, STACKS_BP_AT = 1, STACKS_BP_LOST = 2 };
+#define STACKS_CFA_SHIFT 13
+#define STACKS_CFA_OFFSET 0x1fff
+#define STACKS_BP_SHIFT 14
+#define STACKS_BP_OFFSET 0x3fff
+
+/* An executable mapping of a process.  Sorted by start. */
+struct stacks_mapping {
+	__u64 start, end;
+	__u64 bias;	   /* ip − bias is the file's virtual address */
+	__u32 first, last; /* rows [first, last); the two below: no rows */
+};
+#define STACKS_ROWS_POINTER 0u /* last == 0: first is one of these: go by frame pointers */
+#define STACKS_ROWS_WANTED 1u  /* there is a table, but it is not loaded */
+
+struct stacks_process {
+	__u32 first, count; /* of the mappings */
+};
+
+/* Counters: one set for each CPU. */
+struct stacks_counters {
+	__u64 events;	   /* times the sampling event fired */
+	__u64 idle;	   /* … on a CPU that had nothing to do */
+	__u64 samples;	   /* records that the ring took */
+	__u64 stacks;	   /* … */
+	__u64 lost_sample; /* the ring was full */
+	__u64 lost_stack;  /* the ring was full: the stack will be sent again when it is seen again
+			    */
+	__u64 kernel_error, no_scratch;
+	__u64 switches, wakeups, lost_switch;
+};
+
+/* The programs' knobs, set before they are loaded. */
+struct stacks_config {
+	__u32 wakeup_bytes; /* of the ring in use: then user space is woken */
+	__u32 max_mappings, max_rows;
+};

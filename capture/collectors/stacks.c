@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Timed stacks of all CPUs.  See stacks/session.h for how. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "../collect.h"
+#include "../stacks/session.h"
+
+#ifndef CAP_PERFMON
+#define CAP_PERFMON 38
+#endif
+#ifndef CAP_BPF
+#define CAP_BPF 39
+#endif
+
+static uint64_t effective_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return 0;
+	return data[0].effective | (uint64_t)data[1].effective << 32;
+}
+
+static void stacks_probe(const struct capture_options *o, const struct sysroot *root,
+			 struct probe_result *ret)
+{
+	uint64_t caps = effective_capabilities();
+	struct stat st;
+
+	if (root->recorded) {
+		ret->status = COLLECTOR_UNSUPPORTED;
+		snprintf(ret->reason, sizeof(ret->reason), "stacks: a recording (--root) has none");
+	} else if (!(caps >> CAP_SYS_ADMIN & 1) &&
+		   (~caps & (1ULL << CAP_PERFMON | 1ULL << CAP_BPF))) {
+		ret->status = COLLECTOR_DENIED;
+		ret->no = EPERM;
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "bpf: Operation not permitted (needs CAP_BPF and CAP_PERFMON, or "
+			 "CAP_SYS_ADMIN)");
+	} else if (!o->btf_file &&
+		   (root->sys_fd < 0 || fstatat(root->sys_fd, "kernel/btf/vmlinux", &st, 0))) {
+		ret->status = COLLECTOR_UNSUPPORTED;
+		ret->no = errno;
+		snprintf(ret->reason, sizeof(ret->reason),
+			 "/sys/kernel/btf/vmlinux: %s (the kernel carries no type information; "
+			 "--btf FILE gives it)",
+			 strerror(errno));
+	}
+}
+
+/*
+ * On a machine whose CPUs are all taken, a low priority would mean to load for seconds and to see
+ * nothing of the window, and SCHED_BATCH to come late with every unwind table.  What this collector
+ * takes is bounded by its clock; the budget stays.
+ */
+static void come_forward(void)
+{
+	const struct sched_param param = {0};
+
+	sched_setscheduler(0, SCHED_OTHER, &param);
+	if (getpriority(PRIO_PROCESS, 0) > 0)
+		setpriority(PRIO_PROCESS, 0, 0);
+}
+
+static int stacks_start(struct collect *c)
+{
+	struct session_limits limits;
+	struct err e = {0};
+	struct session *s;
+	int r;
+
+	come_forward();
+	session_limits_for(&limits, c->memory_limit, (unsigned)sysconf(_SC_NPROCESSORS_ONLN));
+	r = session_open(&s, c, &limits, &e);
+	if (!r && (r = session_start(s, &e)) < 0)
+		session_close(s);
+	if (r < 0) {
+		emit_status(c->out,
+			    r == -EPERM || r == -EACCES ? COLLECTOR_DENIED : COLLECTOR_UNSUPPORTED,
+			    -r, "%s", e.text);
+		return r;
+	}
+	c->state = s;
+	return 0;
+}
+
+static int stacks_run(struct collect *c)
+{
+	return session_run(c->state);
+}
+
+static int stacks_stop(struct collect *c)
+{
+	return session_stop(c->state);
+}
+
+static int stacks_write(struct collect *c)
+{
+	int r = session_write(c->state);
+
+	session_close(c->state);
+	return r;
+}
+
+const struct collector collector_stacks = {
+	.name = "stacks",
+	.summary = "what every CPU was doing, 99 times a second: kernel and user stacks",
+	.needs = "root, or CAP_BPF and CAP_PERFMON",
+	.timed = true,
+	.memory_share = 30,
+	.probe = stacks_probe,
+	.start = stacks_start,
+	.run = stacks_run,
+	.stop = stacks_stop,
+	.write = stacks_write,
+};

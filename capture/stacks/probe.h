@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bpf/stacks.bpf.c loaded, attached and listened to. */
+#pragma once
+
+#include "../../bpf/stacks.h"
+#include "../base/err.h"
+#include "perf.h"
+
+struct stacks_probe_options {
+	unsigned hz;
+	uint32_t ring_bytes; /* a power of two, at least a page */
+	uint32_t seen, rows, mappings, processes;
+	const char *btf_file; /* NULL: the kernel's own */
+};
+
+struct stacks_probe {
+	struct stacks_bpf *skel;
+	struct ring_buffer *ring;
+	struct perf_set clock;
+	enum perf_clock clock_kind;
+	struct stacks_row *rows; /* both mapped from the programs' maps */
+	struct stacks_mapping *mappings;
+	size_t rows_bytes, mappings_bytes;
+	int (*record)(void *ctx, const void *data, size_t len);
+	void *ctx;
+};
+
+/* Of the running program, as the kernel counts; 0 where it does not. */
+struct stacks_cost {
+	uint64_t run_ns, runs, recursion_misses;
+};
+
+/* record: called by stacks_probe_drain() for each record of the ring; non-zero ends that. */
+int stacks_probe_open(struct stacks_probe *p, const struct stacks_probe_options *o,
+		      int (*record)(void *ctx, const void *data, size_t len), void *ctx,
+		      struct err *e);
+/* Start sampling on these CPUs. */
+int stacks_probe_start(struct stacks_probe *p, const int *cpus, size_t n, unsigned hz,
+		       struct err *e);
+void stacks_probe_stop(struct stacks_probe *p);
+void stacks_probe_close(struct stacks_probe *p);
+
+int stacks_probe_fd(const struct stacks_probe *p); /* readable when the ring fills */
+int stacks_probe_drain(struct stacks_probe *p);
+int stacks_probe_set_process(void *probe, uint32_t pid, const struct stacks_process *v);
+/* Summed over the CPUs. */
+int stacks_probe_counters(const struct stacks_probe *p, struct stacks_counters *ret);
+void stacks_probe_cost(const struct stacks_probe *p, struct stacks_cost *ret);

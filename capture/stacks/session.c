@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "../base/cleanup.h"
+#include "../base/clock.h"
+#include "session_private.h"
+
+#define TURN_MS 100
+#define TURN_EAGER_MS 10 /* while tables are being made */
+#define EAGER_NS (500 * NSEC_PER_MSEC)
+#define SWEEP_NS NSEC_PER_SEC
+#define FILES_WANTED 4096 /* descriptors: one or two for each CPU */
+
+static uint32_t power_of_two_below(uint64_t n, uint32_t least, uint32_t most)
+{
+	uint32_t v = least;
+
+	while ((uint64_t)v * 2 <= n && v < most)
+		v *= 2;
+	return v;
+}
+
+void session_limits_for(struct session_limits *ret, uint64_t memory, unsigned cpus)
+{
+	*ret = (struct session_limits){
+		.hz = 99,
+		.ring_bytes =
+			power_of_two_below(memory / 16, 64u << 10, cpus > 32 ? 4u << 20 : 1u << 20),
+		.side_bytes = power_of_two_below(memory / 16, 64u << 10, 2u << 20),
+		.seen = 16384,
+		.rows = power_of_two_below(memory * 9 / 20 / sizeof(struct stacks_row), 4096,
+					   1u << 20),
+		.mappings = 16384,
+		.processes = 2048,
+		.files = 2048,
+		.stacks = 32768,
+		.frames = (uint32_t)(memory / 4 / sizeof(struct stack_frame)),
+		.tasks = tasks_default_limits,
+		.symbols = symbols_default_limits,
+	};
+}
+
+/* ------------------------------------------------------------------ what the kernel tells */
+
+static int keep_event(void *ctx, const struct perf_event_header *h)
+{
+	struct session *s = ctx;
+	uint64_t time = tasks_event_time(h);
+
+	if (!time)
+		return 0;
+	if (s->events_len + h->size > s->events_cap || s->order_count >= s->order_cap) {
+		s->side_dropped++;
+		return 0;
+	}
+	memcpy(s->events + s->events_len, h, h->size);
+	s->order[s->order_count++] =
+		(struct side_event){.time = time, .at = (uint32_t)s->events_len};
+	s->events_len += (h->size + 7u) & ~7u;
+	return 0;
+}
+
+static int by_time(const void *pa, const void *pb)
+{
+	const struct side_event *a = pa, *b = pb;
+
+	if (a->time != b->time)
+		return a->time < b->time ? -1 : 1;
+	return a->at < b->at ? -1 : a->at > b->at;
+}
+
+/* What happened up to then. */
+static void apply_events(struct session *s, uint64_t until)
+{
+	while (s->order_next < s->order_count && s->order[s->order_next].time <= until) {
+		const void *h = s->events + s->order[s->order_next++].at;
+		uint32_t gone;
+
+		tasks_event(&s->tasks, h, &gone);
+		if (gone)
+			unwinder_forget(&s->unwinder, gone);
+	}
+}
+
+/* ------------------------------------------------------------------ records */
+
+static uint32_t map_of(struct session *s, const struct task *task, uint64_t lookup)
+{
+	const struct task_map *m = task ? tasks_find_map(task, lookup) : NULL;
+	struct symbol_map map;
+	uint32_t id;
+
+	if (!m)
+		return 0;
+	map = (struct symbol_map){.process = task->row,
+				  .pid = task->pid,
+				  .start = m->start,
+				  .end = m->end,
+				  .pgoff = m->offset,
+				  .major = m->major,
+				  .minor = m->minor,
+				  .ino = m->ino,
+				  .path = strings_at(&s->tasks.paths, m->path)};
+	id = symbols_map(s->symbols, &map);
+	return id == SYMBOLS_NO_MAP ? 0 : id;
+}
+
+static bool wants_table(uint8_t end)
+{
+	return end == STACKS_END_NO_PROCESS || end == STACKS_END_NO_TABLE ||
+	       end == STACKS_END_NO_MAPPING;
+}
+
+/* How many of the user's frames are to be kept. */
+static unsigned take_frames(struct session *s, const struct task *task,
+			    const struct stacks_stack *k, struct stack_frame *f)
+{
+	for (unsigned i = 0; i < k->kernel_count; i++) {
+		uint64_t address = k->frames[i];
+
+		f[i] = (struct stack_frame){.address = address, .exact = i == 0};
+		symbols_want(s->symbols, SYMBOLS_KERNEL, address - (i > 0));
+	}
+	f += k->kernel_count;
+	for (unsigned i = 0; i < k->user_count; i++) {
+		uint64_t address = k->frames[k->kernel_count + i];
+		bool exact = k->exact[i / 64] >> (i % 64) & 1;
+
+		f[i] = (struct stack_frame){.address = address,
+					    .exact = exact,
+					    .map = map_of(s, task, address - !exact)};
+		/* Before the process was known it went by frame pointers that may be none. */
+		if (i && !f[i].map && k->end == STACKS_END_NO_PROCESS)
+			return i;
+		if (f[i].map)
+			symbols_want(s->symbols, f[i].map, address - !exact);
+	}
+	return k->user_count;
+}
+
+static void on_stack(struct session *s, const struct stacks_stack *k)
+{
+	uint32_t number = stackset_number(&s->stacks, k->hash);
+	struct task *task = tasks_sampled(&s->tasks, k->pid, "");
+	struct stack_frame *f =
+		stackset_frames(&s->stacks, number, (size_t)k->kernel_count + k->user_count);
+	struct stack_row *row;
+
+	if (f) {
+		unsigned users = take_frames(s, task, k, f);
+
+		row = &s->stacks.rows[number - 1];
+		row->process = task ? task->row : 0;
+		row->kernel_count = k->kernel_count;
+		row->user_count = (uint16_t)users;
+		row->end = k->end;
+		row->by = k->by;
+		row->kernel_cut = k->kernel_cut;
+	}
+	if (task && k->user_count && wants_table(k->end)) {
+		/* Without the process nothing but the first frame is sure. */
+		unsigned i = k->end == STACKS_END_NO_PROCESS ? 0 : k->user_count - 1u;
+		bool exact = k->exact[i / 64] >> (i % 64) & 1;
+
+		unwinder_want(&s->unwinder, task, k->frames[k->kernel_count + i] - !exact);
+		s->wanted_ns = s->cut_ns;
+	}
+}
+
+static const char *const states[] = {"", "sleep", "disk", "runnable", "preempted"};
+
+static void on_sample(struct session *s, const struct stacks_sample *p)
+{
+	struct emit *out = s->c->out;
+	struct task *task = tasks_sampled(&s->tasks, p->pid, p->comm);
+	uint32_t thread = task ? tasks_thread(&s->tasks, task, p->tid, p->cgroup, p->comm) : 0;
+	uint32_t stack = stackset_number(&s->stacks, p->stack);
+
+	if (!thread)
+		s->samples_without_thread++;
+	row_u64(out, p->time > s->c->window_start_ns ? p->time - s->c->window_start_ns : 0);
+	row_cstr(out, p->state == STACKS_ON_CPU ? "on" : "off");
+	row_cstr(out, p->state < ARRAY_SIZE(states) ? states[p->state] : "");
+	if (thread)
+		row_u64(out, thread);
+	else
+		row_none(out);
+	row_u64(out, p->cpu);
+	if (stack)
+		row_u64(out, stack);
+	else
+		row_none(out);
+	if (p->state != STACKS_ON_CPU)
+		row_u64(out, p->ns);
+	else
+		row_none(out);
+	row_end(out);
+	s->samples_written++;
+}
+
+/* The programs are ours, yet their memory is written by others: lengths are looked at. */
+int session_record(void *ctx, const void *data, size_t len)
+{
+	struct session *s = ctx;
+	const struct stacks_stack *k = data;
+	const struct stacks_sample *p = data;
+	uint64_t time = 0;
+
+	if (len >= sizeof(*p) && p->type == STACKS_RECORD_SAMPLE) {
+		time = p->time;
+		apply_events(s, time);
+		on_sample(s, p);
+	} else if (len >= offsetof(struct stacks_stack, frames) && k->type == STACKS_RECORD_STACK &&
+		   k->user_count <= STACKS_USER_MAX && k->kernel_count <= STACKS_KERNEL_MAX &&
+		   len >= offsetof(struct stacks_stack, frames) +
+				   8 * ((size_t)k->kernel_count + k->user_count)) {
+		time = k->time;
+		apply_events(s, time);
+		on_stack(s, k);
+	}
+	/* What came after the kernel's records were taken waits for the next turn. */
+	return time > s->cut_ns;
+}
+
+static int turn(struct session *s)
+{
+	uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+	s->cut_ns = now;
+	s->events_len = s->order_count = s->order_next = 0;
+	perf_drain(&s->side, keep_event, s);
+	qsort(s->order, s->order_count, sizeof(*s->order), by_time);
+	stacks_probe_drain(&s->probe);
+	apply_events(s, UINT64_MAX);
+	unwinder_turn(&s->unwinder, now);
+	if (now - s->swept_ns > SWEEP_NS) {
+		tasks_sweep(&s->tasks, now - SWEEP_NS);
+		s->swept_ns = now;
+	}
+	return member_break(s->c->out);
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static void enough_descriptors(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) || files.rlim_cur >= FILES_WANTED)
+		return;
+	files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
+static int open_side(struct session *s, struct err *e)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = page;
+	int r;
+
+	while (bytes * 2 * s->cpu_count <= s->limits.side_bytes && bytes < 64 * 1024)
+		bytes *= 2;
+	r = perf_open_side(&s->side, s->cpus, s->cpu_count, bytes, e);
+	if (r < 0)
+		return r;
+	s->side_epoll = epoll_create1(EPOLL_CLOEXEC);
+	for (size_t i = 0; s->side_epoll >= 0 && i < s->side.count; i++) {
+		struct epoll_event ev = {.events = EPOLLIN};
+
+		epoll_ctl(s->side_epoll, EPOLL_CTL_ADD, s->side.rings[i].fd, &ev);
+	}
+	/* Twice what the rings hold: they fill while they are read. */
+	s->events_cap = 2 * bytes * s->side.count;
+	s->order_cap = s->events_cap / 48;
+	s->events = malloc(s->events_cap + 1);
+	s->order = calloc(s->order_cap + 1, sizeof(*s->order));
+	if (!s->events || !s->order)
+		return err_errno(e, ENOMEM, "stacks");
+	r = perf_enable(&s->side, true);
+	return r < 0 ? err_errno(e, r, "perf event: starting it") : 0;
+}
+
+int session_open(struct session **ret, struct collect *c, const struct session_limits *limits,
+		 struct err *e)
+{
+	struct session *s = calloc(1, sizeof(*s));
+	struct stacks_probe_options o = {.hz = limits->hz,
+					 .ring_bytes = limits->ring_bytes,
+					 .seen = limits->seen,
+					 .rows = limits->rows,
+					 .mappings = limits->mappings,
+					 .processes = limits->processes,
+					 .btf_file = c->options->btf_file};
+	struct unwind_target target;
+	int r;
+
+	if (!s)
+		return err_errno(e, ENOMEM, "stacks");
+	s->c = c;
+	s->limits = *limits;
+	s->side_epoll = s->unwinder.maker.fd = -1;
+	enough_descriptors();
+	r = perf_cpus(c->root, &s->cpus);
+	if (r < 0) {
+		free(s);
+		return err_errno(e, r, "/sys/devices/system/cpu/online");
+	}
+	s->cpu_count = (size_t)r;
+	r = stacks_probe_open(&s->probe, &o, session_record, s, e);
+	if (!r)
+		r = open_side(s, e);
+	if (!r) {
+		r = tasks_init(&s->tasks, &limits->tasks, c->root, getppid());
+		target = (struct unwind_target){.mappings = s->probe.mappings,
+						.max_mappings = limits->mappings,
+						.set = stacks_probe_set_process,
+						.ctx = &s->probe};
+		if (!r)
+			r = unwinder_init(&s->unwinder, &s->tasks, &target, c->root, s->probe.rows,
+					  limits->rows, limits->files);
+		if (!r)
+			r = stackset_init(&s->stacks, limits->stacks, limits->frames);
+		if (!r)
+			r = symbols_create(&s->symbols, &limits->symbols);
+		if (r < 0)
+			err_errno(e, r, "stacks");
+	}
+	if (r < 0) {
+		session_close(s);
+		return r;
+	}
+	*ret = s;
+	return 0;
+}
+
+void session_close(struct session *s)
+{
+	if (!s)
+		return;
+	stacks_probe_close(&s->probe);
+	perf_close(&s->side);
+	if (s->side_epoll >= 0)
+		close(s->side_epoll);
+	unwinder_deinit(&s->unwinder);
+	tasks_deinit(&s->tasks);
+	stackset_deinit(&s->stacks);
+	symbols_destroy(s->symbols);
+	free(s->events);
+	free(s->order);
+	free(s->cpus);
+	free(s);
+}
+
+int session_start(struct session *s, struct err *e)
+{
+	int r = stacks_probe_start(&s->probe, s->cpus, s->cpu_count, s->limits.hz, e);
+
+	if (r < 0)
+		return r;
+	s->start_ns = s->swept_ns = clock_ns(CLOCK_MONOTONIC);
+	return member_open(s->c->out, "tables/stack_samples.tsv", SAMPLES_HEADER);
+}
+
+int session_run(struct session *s)
+{
+	const struct collect *c = s->c;
+	int r = 0;
+
+	while (!r) {
+		uint64_t now = clock_ns(CLOCK_MONOTONIC), left;
+		bool eager = !unwinder_idle(&s->unwinder) || now - s->start_ns < EAGER_NS ||
+			     now - s->wanted_ns < EAGER_NS;
+		struct pollfd fds[] = {
+			{.fd = c->stop_fd, .events = POLLIN},
+			{.fd = stacks_probe_fd(&s->probe), .events = POLLIN},
+			{.fd = s->side_epoll, .events = POLLIN},
+			{.fd = s->unwinder.maker.busy ? s->unwinder.maker.fd : -1,
+			 .events = POLLIN},
+		};
+
+		if (now >= c->window_end_ns)
+			break;
+		left = (c->window_end_ns - now) / NSEC_PER_MSEC + 1;
+		uint64_t ms = eager ? TURN_EAGER_MS : TURN_MS;
+
+		if (poll(fds, ARRAY_SIZE(fds), (int)(ms < left ? ms : left)) > 0 && fds[0].revents)
+			break;
+		r = turn(s);
+	}
+	return r;
+}
+
+int session_stop(struct session *s)
+{
+	stacks_probe_stop(&s->probe);
+	perf_enable(&s->side, false);
+	s->end_ns = clock_ns(CLOCK_MONOTONIC);
+	return turn(s);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Timed stacks of one window.
+ *
+ * Records of samples come from the programs' ring, records of what processes map, execute and fork
+ * from perf's; each turn merges both by time, so that a sample meets its process as it was then.
+ */
+#pragma once
+
+#include "../collect.h"
+#include "../symbols/symbols.h"
+#include "perf.h"
+#include "probe.h"
+#include "stackset.h"
+#include "tasks.h"
+#include "unwinder.h"
+
+struct session_limits {
+	unsigned hz;
+	uint32_t ring_bytes, side_bytes; /* side: of all CPUs together */
+	uint32_t seen, rows, mappings, processes, files, stacks, frames;
+	struct tasks_limits tasks;
+	struct symbols_limits symbols;
+};
+
+/* What fits in so many bytes, maps and rings included. */
+void session_limits_for(struct session_limits *ret, uint64_t memory, unsigned cpus);
+
+struct side_event {
+	uint64_t time;
+	uint32_t at; /* in the buffer */
+};
+
+struct session {
+	struct collect *c;
+	struct session_limits limits;
+	struct stacks_probe probe;
+	struct perf_set side;
+	int side_epoll;
+	struct tasks tasks;
+	struct unwinder unwinder;
+	struct stackset stacks;
+	struct symbols *symbols;
+	bool symbols_done;
+	struct symbols_outcome symbols_outcome;
+	int *cpus;
+	size_t cpu_count;
+	/* What the kernel told in this turn, by time. */
+	char *events;
+	size_t events_len, events_cap;
+	struct side_event *order;
+	size_t order_count, order_cap, order_next;
+	uint64_t cut_ns;
+	uint64_t start_ns, end_ns, swept_ns, wanted_ns;
+	uint64_t samples_written, samples_without_thread, side_dropped;
+};
+
+int session_open(struct session **ret, struct collect *c, const struct session_limits *limits,
+		 struct err *e);
+void session_close(struct session *s);
+/* From now on samples are taken; the member they go to is open. */
+int session_start(struct session *s, struct err *e);
+/* Until the window's end or an early stop. */
+int session_run(struct session *s);
+/* No more samples; what the rings hold is taken. */
+int session_stop(struct session *s);
+/* Names, and the tables. */
+int session_write(struct session *s);
