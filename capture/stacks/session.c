@@ -11,6 +11,7 @@
 
 #include "../base/cleanup.h"
 #include "../base/clock.h"
+#include "../collectors/bpf_probe.h"
 #include "session_private.h"
 
 #define TURN_MS 100
@@ -314,7 +315,11 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 		return err_errno(e, r, "/sys/devices/system/cpu/online");
 	}
 	s->cpu_count = (size_t)r;
+	int turn_fd = bpf_probe_lock(c);
+
 	r = stacks_probe_open(&s->probe, &o, session_record, s, e);
+	if (turn_fd >= 0)
+		close(turn_fd);
 	if (!r)
 		r = open_side(s, e);
 	if (!r) {
