@@ -104,9 +104,11 @@ def flat(type_, offset=0):
 
 
 def timed(function):
-    begin = time.process_time()
-    pages, found, files = function()
-    cpu = time.process_time() - begin
+    cpu = None
+    for _ in range(2):
+        begin = time.process_time()
+        pages, found, files = function()
+        cpu = min(cpu or 1e9, time.process_time() - begin)
     known = [f for f in files.values() if f]
     return {"cpu_s": cpu, "pages": pages, "found": found, "files": len(known)}, known
 
