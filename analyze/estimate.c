@@ -45,6 +45,10 @@ int sample_design_init(struct sample_design *ret, const struct fact_scan *scan)
 		d.done = d.draws / (double)scan->strata_total;
 	else
 		d.done = fmin(1, d.draws * d.one_in / d.population);
+	d.between = FACT_NONE_F;
+	if (scan->neighbours > 0 && scan->neighbours <= sane &&
+	    scan->neighbour_squares <= 4 * scan->neighbours)
+		d.between = (double)scan->neighbour_squares / (double)scan->neighbours / 2;
 	d.paired = scan->one_in > 1 && scan->pair_one_in > 0 && scan->pair_one_in <= sane;
 	if (d.population < d.draws)
 		d.population = d.draws;
@@ -95,10 +99,15 @@ static double variance(const struct sample_design *s, double d, double binomial)
 	return s->done * within + (1 - s->done) * fmax(within, 2 * binomial - d);
 }
 
-static struct estimate paired_total(const struct sample_design *s, const struct tally *t, double k)
+/* between: Σ of the variances of one pair from its block, or NaN. */
+static struct estimate paired_total(const struct sample_design *s, const struct tally *t, double k,
+				    double between)
 {
 	double n = s->draws, d = k * alone(t), unit = s->population / n * s->page_size;
 	double v = variance(s, d, k * (1 - k / n));
+
+	if (!isnan(between))
+		v = fmin(v, s->done * d * (1 - 1 / s->one_in) + (1 - s->done) * between);
 	double a = k > 0 ? d / k : 1, b = n > k ? fmin(d / (n - k), 1) : 1;
 	double centre = k + (a - b) * Z95 * Z95 / 2, half = Z95 * sqrt(v + Z95 * Z95 / 4);
 
@@ -106,7 +115,7 @@ static struct estimate paired_total(const struct sample_design *s, const struct 
 				 fmin(fmax(centre + half, k), n) * unit};
 }
 
-struct estimate estimate_total(const struct sample_design *d, const struct tally *t)
+static struct estimate total(const struct sample_design *d, const struct tally *t, double between)
 {
 	double k = (double)t->pages, low, high, seen = k * d->page_size;
 	double all = d->population * d->page_size;
@@ -117,7 +126,7 @@ struct estimate estimate_total(const struct sample_design *d, const struct tally
 	if (k > d->draws) /* a lying archive: what it says was seen is all there can be */
 		k = d->draws;
 	if (d->paired) {
-		e = paired_total(d, t, k);
+		e = paired_total(d, t, k, between);
 	} else {
 		double n = fmax(d->draws / d->block, 1);
 
@@ -129,6 +138,16 @@ struct estimate estimate_total(const struct sample_design *d, const struct tally
 	/* What was seen is there. */
 	e.low = fmax(e.low, fmin(seen, e.bytes));
 	return e;
+}
+
+struct estimate estimate_total(const struct sample_design *d, const struct tally *t)
+{
+	return total(d, t, FACT_NONE_F);
+}
+
+struct estimate estimate_all(const struct sample_design *d, const struct tally *t)
+{
+	return total(d, t, d->between * d->draws / 2);
 }
 
 /* How many fewer pages there would be, had not one of them to be there; mu of them expected. */

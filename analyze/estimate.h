@@ -23,8 +23,12 @@
  * property: K x/k, a ratio, whose variance is that of the residuals e = y − (x/k) · (in the file).
  * It is at least what was seen, and at most K less what was seen to be without.
  *
- * Of a stopped scan the pairs not drawn add what pairs differ by: Σ y² of whole pairs, at most
- * 2 k(1 − k/n) − d, for their part.
+ * Of a stopped scan the pairs not drawn add what pairs differ by, for their part: Σ (Y − Ȳ)² of the
+ * Y = y₁ + y₂ that were drawn, 2 k(1 − k/n) − d, as if the pairs had been drawn from all of memory.
+ * In truth they were drawn one batch after the other, each of which takes a random one of each few
+ * neighbours, so that this is too wide, and the more so the larger the sum is.  For all of the page
+ * cache the archive has the squares of what neighbours in a batch differ by, half of which is the
+ * variance of one draw from such a block, a little more where blocks differ (Cochran 5A.12 again).
  *
  * Archives without pairs have one page of each stratum.  The variance of k is then Σ p_h(1 − p_h),
  * at most n p(1 − p) with p the mean of the p_h: a binomial interval is never too narrow.
@@ -59,9 +63,10 @@ struct sample_design {
 	double population; /* frames they stand for */
 	double one_in;
 	double page_size;
-	double block; /* draws that may all be alike: 1, or SCAN_BLOCK */
-	double done;  /* part of the strata that was drawn */
-	bool paired;  /* two draws of each two strata, and the archive has pairs of them */
+	double block;	/* draws that may all be alike: 1, or SCAN_BLOCK */
+	double done;	/* part of the strata that was drawn */
+	bool paired;	/* two draws of each two strata, and the archive has pairs of them */
+	double between; /* half the mean square of what neighbours differ by; NaN: not known */
 };
 
 /* Sampled pages with some property. */
@@ -78,6 +83,9 @@ int sample_design_init(struct sample_design *ret, const struct fact_scan *scan);
 
 /* Bytes of all pages like the sampled ones. */
 struct estimate estimate_total(const struct sample_design *d, const struct tally *t);
+
+/* The same of all page cache, of which more is known when the scan was stopped. */
+struct estimate estimate_all(const struct sample_design *d, const struct tally *t);
 
 /* The same of something that is known from its sampled pages only. */
 struct estimate estimate_found(const struct sample_design *d, const struct tally *t);

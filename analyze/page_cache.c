@@ -243,7 +243,7 @@ static void residual(struct model_build *b, const struct fact_scan *scan, const 
 		m->meminfo_bytes = ((double)before + (double)after) / 2;
 	if (!b->sampled)
 		return;
-	struct estimate found = estimate_total(&b->design, all);
+	struct estimate found = estimate_all(&b->design, all);
 
 	m->found_bytes = found.bytes;
 	m->found_low = found.low;

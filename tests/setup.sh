@@ -15,7 +15,7 @@ PACKAGES_vm=(qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm
 	xz-utils zstd jq e2fsprogs xfsprogs python3)
 PACKAGES_guard=(qemu-system-x86 busybox-static cpio zstd jq xz-utils e2fsprogs earlyoom procps)
 PACKAGES_browser=(chromium nodejs npm jq zstd)
-PACKAGES_bench=(jq zstd linux-perf earlyoom)
+PACKAGES_bench=(jq zstd linux-perf earlyoom qemu-system-x86 busybox-static cpio xz-utils e2fsprogs)
 
 say() { printf '%s\n' "$*" >&2; }
 

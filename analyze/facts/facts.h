@@ -146,6 +146,7 @@ struct fact_scan {
 	double scan_cpu_s, resolve_cpu_s;
 	uint64_t meminfo_cached_before_bytes, meminfo_cached_after_bytes;
 	uint64_t pair_one_in; /* FACT_NONE: the sample has no pairs */
+	uint64_t neighbours, neighbour_squares;
 };
 
 /* cache.c: page_cache_files, _samples, _pairs, _cgroups, page_types */

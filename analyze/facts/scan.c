@@ -27,6 +27,8 @@ static const struct fact_field fields_fact_scan[] = {
 	FACT_U64(fact_scan, meminfo_cached_before_bytes),
 	FACT_U64(fact_scan, meminfo_cached_after_bytes),
 	FACT_U64(fact_scan, pair_one_in),
+	FACT_U64(fact_scan, neighbours),
+	FACT_U64(fact_scan, neighbour_squares),
 };
 FACT_TYPE(fact_scan, "page_cache_scan", 9, 1);
 
@@ -45,6 +47,8 @@ static const struct {
 	{"pages_total", offsetof(struct fact_scan, pages_total), 1},
 	{"strata_total", offsetof(struct fact_scan, strata_total), 1},
 	{"pair_one_in", offsetof(struct fact_scan, pair_one_in), 1},
+	{"neighbours", offsetof(struct fact_scan, neighbours), 1},
+	{"neighbour_squares", offsetof(struct fact_scan, neighbour_squares), 1},
 	{"strata_done", offsetof(struct fact_scan, strata_done), 1},
 	{"pages_read", offsetof(struct fact_scan, pages_read), 1},
 	{"finished", offsetof(struct fact_scan, finished), 1},

@@ -221,6 +221,10 @@ int cache_summary(struct collect *c, const struct cache_summary *s, const struct
 	key_u64(out, "seed", q->seed);
 	if (q->pair_one_in && !q->pairs_dropped)
 		key_u64(out, "pair_one_in", q->pair_one_in);
+	if (q->neighbours && !q->finished) {
+		key_u64(out, "neighbours", q->neighbours);
+		key_u64(out, "neighbour_squares", q->neighbour_squares);
+	}
 	key_u64(out, "page_size", s->page_size);
 	key_u64(out, "holes", q->holes);
 	key_u64(out, "discarded", q->discarded);

@@ -256,6 +256,7 @@ struct sampler {
 	uint64_t *pair; /* the pair each belongs to; two neighbours with the same one are both of it
 			 */
 	uint64_t *key;	/* what each turned out to be */
+	int last; /* of the pair before, in this batch: frames that are page cache; −1: none */
 };
 
 static int sample_heads(struct sampler *p)
@@ -294,6 +295,23 @@ static int sample_heads(struct sampler *p)
 static bool is_empty(const unsigned char *page, size_t size)
 {
 	return page[0] == 0 && !memcmp(page, page + 1, size - 1);
+}
+
+static void count_neighbours(struct sampler *p)
+{
+	struct scan_result *q = &p->s->result;
+
+	for (size_t i = 0; i + 1 < p->n; i++) {
+		int here = (p->key[i] != 0) + (p->key[i + 1] != 0);
+
+		if (p->pair[i] != p->pair[i + 1])
+			continue;
+		if (p->last >= 0) {
+			q->neighbours++;
+			q->neighbour_squares += (uint64_t)((here - p->last) * (here - p->last));
+		}
+		p->last = here;
+	}
 }
 
 static void count_pairs(struct sampler *p)
@@ -342,8 +360,10 @@ static int sample_flush(struct sampler *p)
 		p->key[i] = sample_key(&s->head, 0);
 	}
 	r = sample_heads(p);
-	if (r == 0)
+	if (r == 0) {
 		count_pairs(p);
+		count_neighbours(p);
+	}
 	p->n = 0;
 	return r < 0 ? r : check_if_many(s);
 }
@@ -353,8 +373,19 @@ static uint64_t random_below(uint64_t *random, uint64_t n)
 	return (uint64_t)(((__uint128_t)next_random(random) * n) >> 64);
 }
 
-/* Two frames of each second stratum and its next neighbour, never the same one twice. */
-static int sample_batch(struct sampler *p, uint64_t first, uint64_t step, uint64_t *random)
+/* Which of the step pairs from `block` on a batch takes: another one in each batch, and at random
+ * from one block to the next, so that a scan that is stopped has drawn from each block by chance.
+ */
+static uint64_t pair_of(const struct scan *s, uint64_t block, uint64_t batch, uint64_t step)
+{
+	uint64_t state = s->config.seed ^ block * 0xd1342543de82ef95ULL;
+
+	return block + (batch + random_below(&state, step)) % step;
+}
+
+/* Two frames of each second stratum and its next neighbour, never the same one twice; of each step
+ * such pairs one. */
+static int sample_batch(struct sampler *p, uint64_t batch, uint64_t step, uint64_t *random)
 {
 	struct scan *s = p->s;
 	const struct kmem_range *range = s->source->ranges;
@@ -363,10 +394,14 @@ static int sample_batch(struct sampler *p, uint64_t first, uint64_t step, uint64
 	uint64_t before = 0; /* frames in the ranges before this one */
 	int r;
 
-	for (uint64_t pair = first; pair * 2 < strata; pair += step) {
+	p->last = -1;
+	for (uint64_t block = 0; block * 2 < strata; block += step) {
+		uint64_t pair = pair_of(s, block, batch, step);
 		uint64_t a = random_below(random, frames), b = random_below(random, frames - 1);
 		uint64_t of[2];
 
+		if (pair * 2 >= strata) /* the last block is short */
+			continue;
 		b += b >= a;
 		of[0] = pair * frames + (a < b ? a : b);
 		of[1] = pair * frames + (a < b ? b : a);
@@ -396,12 +431,12 @@ static int sample_batch(struct sampler *p, uint64_t first, uint64_t step, uint64
 
 int scan_sampled(struct scan *s, uint64_t *random)
 {
-	/* Each batch is every step-th pair of strata: odd, so as not to go along with the folios,
-	 * and large, so that neighbours share the processor's address translations. */
+	/* Each batch has one of each step pairs of strata: many, so that neighbours share the
+	 * processor's address translations. */
 	uint64_t step = s->result.strata_total / BATCH_STRATA | 1;
 	struct sampler p = {.s = s};
 	struct walk walk;
-	uint64_t first;
+	uint64_t batch;
 	int r = 0;
 
 	p.most = KMEM_READ_MAX / s->source->page_struct_size;
@@ -417,10 +452,10 @@ int scan_sampled(struct scan *s, uint64_t *random)
 	if (s->source->ops->expect)
 		s->source->ops->expect(s->source, s->result.strata_total);
 	walk_init(&walk, step, random);
-	while (r == 0 && walk_next(&walk, &first)) {
+	while (r == 0 && walk_next(&walk, &batch)) {
 		if (out_of_budget(s))
 			break;
-		r = sample_batch(&p, first, step, random);
+		r = sample_batch(&p, batch, step, random);
 		if (!walk.left)
 			s->result.finished = true;
 	}

@@ -36,6 +36,9 @@ struct scan_result {
 	uint64_t pages_total, strata_total, strata_done, pages_read, holes;
 	uint64_t pair_one_in; /* of the pairs of a sampled scan so many are in its table; 0: none */
 	uint64_t pairs_dropped;
+	/* Pairs visited one after the other in a batch, so many times, and the squares of what
+	 * they differ by in frames that are page cache, added up. */
+	uint64_t neighbours, neighbour_squares;
 	uint64_t discarded; /* pages of files that went away while they were resolved */
 	bool finished;
 	uint64_t scan_cpu_ns, resolve_cpu_ns;

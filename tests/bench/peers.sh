@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The page-cache scan beside what others do, per frame examined, in one run on the same memory; and
-# where its own time goes.
+# where its own time goes.  Beside drgn, which needs /proc/kcore: drgn.sh, in a guest.
 . "$(dirname "$0")/../lib.sh"
 need_root "reading kernel memory"
 [ -r /proc/kpageflags ] && [ -r /proc/kpagecgroup ] || { skip "peers" "no /proc/kpageflags or no /proc/kpagecgroup"; exit 0; }
@@ -29,4 +29,3 @@ goal "every frame, named, against one pread a page of kpageflags and kpagecgroup
 # 268,435,456 frames of 4 KiB are 1 TiB; one of 64 is sampled.
 tib=$(awk -F'\t' '$1 == "sampled" { printf "%.2f", $2 / $3 * 268435456 / 1e9 }' "$TMP/peers")
 check "1 TiB at 1/64, by cost a frame: $tib CPU s (goal: below 1)" awk -v s="$tib" 'BEGIN { exit !(s < 1) }'
-skip "against drgn" "it reads /proc/kcore, $([ -e /proc/kcore ] && echo "and is not in this bench yet" || echo "which this kernel lacks; a guest with drgn and the kernel's debug package is not in this bench yet")"

@@ -77,7 +77,8 @@ struct map {
 
 struct tallies {
 	uint64_t inside[KINDS], all[KINDS], steady_inside, steady;
-	double bias; /* Σ of (found − truth) / truth */
+	double bias;  /* Σ of (found − truth) / truth */
+	double width; /* Σ of half the interval of the whole / truth */
 };
 
 /* ------------------------------------------------------------------ the map */
@@ -434,6 +435,10 @@ static struct facts *scan_facts(struct map *m, const struct scan_config *c)
 	s->pages_read = r->pages_read;
 	s->finished = r->finished;
 	s->pair_one_in = r->pair_one_in ? r->pair_one_in : FACT_NONE;
+	if (!r->finished) {
+		s->neighbours = r->neighbours;
+		s->neighbour_squares = r->neighbour_squares;
+	}
 	s->meminfo_cached_before_bytes = s->meminfo_cached_after_bytes = m->total * 4096;
 	scan_destroy(scan);
 	return f;
@@ -517,6 +522,7 @@ static void trial(struct tallies *t, struct map *m, struct truths *truth,
 	assert_true((model->residual_low <= 0 && model->residual_high >= 0) ==
 		    (model->found_low <= (double)m->total * 4096 &&
 		     (double)m->total * 4096 <= model->found_high));
+	t->width += (model->found_high - model->found_low) / 2 / 4096 / (double)m->total;
 	t->bias += model->found_bytes / 4096 / (double)m->total - 1;
 	for (size_t i = 0; i < model->cgroup_count; i++) {
 		unsigned g = number_in(model->cgroups[i].path, "/g");
@@ -549,10 +555,10 @@ static void sum_up(const struct tallies *t, const char *name, uint32_t one_in, u
 	assert_true(all > 1000);
 	coverage = (double)inside / (double)all;
 	print_message("%-16s 1/%-3u %-24s %6.2f%% of %" PRIu64 "; nearly without variance: "
-		      "%.2f%% of %" PRIu64 "; bias %+.3f%%\n",
+		      "%.2f%% of %" PRIu64 "; bias %+.3f%%, the whole ±%.2f%%\n",
 		      name, one_in, "all", 100 * coverage, all,
 		      100.0 * (double)t->steady_inside / (double)t->steady, t->steady,
-		      100 * t->bias / trials);
+		      100 * t->bias / trials, 100 * t->width / trials);
 	if (bad || coverage < 0.93 || coverage > 0.97)
 		fail_msg("95%% intervals held the truth %.2f%% of the time, %d kinds are out of "
 			 "93-97%% (give or take %.1f%%)",
@@ -601,8 +607,9 @@ static bool after_one_batch(void *ctx)
 }
 
 /* One in two, so that there are several batches; one of them is visited.  Nothing is
- * favoured: the mean of all trials is the truth.  The intervals may be too wide, never too
- * narrow. */
+ * favoured: the mean of all trials is the truth.  Those of the whole and of cgroups are held more
+ * often than they claim (98% of 6000): what batches that were not visited would have added is
+ * bounded by what neighbours, or all pairs, differ by, where blocks differ too. */
 static void test_stopped(void **state)
 {
 	struct map *m = map_read("page_map_base.zst");
@@ -620,7 +627,7 @@ static void test_stopped(void **state)
 					    .stop_ctx = &asked});
 		assert_true(asked > 1);
 	}
-	sum_up(&t, "stopped", 2, 1u << FOUND | 1u << CGROUP | 1u << FS_FILES | 1u << FS_BYTES);
+	sum_up(&t, "stopped", 2, 1u << FOUND | 1u << CGROUP);
 	assert_true(fabs(t.bias / trials) < 0.002);
 	truths_destroy(truth);
 	map_destroy(m);

@@ -165,6 +165,20 @@ static void test_pairs(void **state)
 	assert_int_equal(sample_design_init(&d, &s), 0);
 	double stopped = width(estimate_total(&d, &runs));
 
+	/* Neighbours that hardly differ make the whole surer, and nothing else; lies do not. */
+	assert_true(width(estimate_all(&d, &runs)) == stopped);
+	s.neighbours = 24000;
+	s.neighbour_squares = 200;
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	assert_true(width(estimate_all(&d, &runs)) < 0.6 * stopped);
+	assert_true(width(estimate_total(&d, &runs)) == stopped);
+	s.neighbour_squares = 4 * 24000 + 1;
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	assert_true(width(estimate_all(&d, &runs)) == stopped);
+	s.neighbours = s.neighbour_squares = FACT_NONE;
+	assert_int_equal(sample_design_init(&d, &s), 0);
+	assert_true(width(estimate_all(&d, &runs)) == stopped);
+
 	s = scan(2, 200000, 100000, 1);
 	s.pair_one_in = 1;
 	assert_int_equal(sample_design_init(&d, &s), 0);
