@@ -7,7 +7,7 @@ PATH=$PATH:/usr/sbin:/sbin # bpftool, losetup, debootstrap
 
 # What building needs, and what each lane needs beside it.
 PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config clang llvm bpftool libbpf-dev libelf-dev zlib1g-dev
-	libarchive-dev libzstd-dev nettle-dev libyajl-dev liblzma-dev libxml2-dev libseccomp-dev libcmocka-dev musl-tools)
+	libarchive-dev libzstd-dev nettle-dev libyajl-dev liblzma-dev libiberty-dev libxml2-dev libseccomp-dev libcmocka-dev musl-tools)
 PACKAGES_style=(git clang-format clang-tidy)
 PACKAGES_unit=(zstd e2fsprogs locales python3)
 PACKAGES_native=(git jq zstd busybox-static debootstrap binutils e2fsprogs fdisk procps util-linux python3)

@@ -4,12 +4,10 @@
  * there, and what every examined page frame was.  These tables may be large; rows are handed over
  * as they are read.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "../../capture/base/cleanup.h"
-#include "parse.h"
-#include "tsv.h"
+#include "table.h"
 
 static const struct fact_field fields_fact_cache_file[] = {
 	FACT_U64(fact_cache_file, file),	FACT_U64(fact_cache_file, major),
@@ -54,132 +52,70 @@ static const struct fact_field fields_fact_page_type[] = {
 };
 FACT_TYPE(fact_page_type, "page_types", 13, 256);
 
-/* A column and where it goes. */
-struct cache_column {
-	const char *name;
-	enum { COLUMN_U64, COLUMN_STR, COLUMN_DEV } kind; /* DEV: minor follows major */
-	size_t offset;
-};
-
-#define ROW_MAX 192
-#define COLUMNS_MAX 16
-
-static const struct cache_column file_columns[] = {
-	{"file", COLUMN_U64, offsetof(struct fact_cache_file, file)},
-	{"dev", COLUMN_DEV, offsetof(struct fact_cache_file, major)},
-	{"ino", COLUMN_U64, offsetof(struct fact_cache_file, ino)},
-	{"generation", COLUMN_U64, offsetof(struct fact_cache_file, generation)},
-	{"fstype", COLUMN_STR, offsetof(struct fact_cache_file, fstype)},
-	{"s_id", COLUMN_STR, offsetof(struct fact_cache_file, s_id)},
-	{"type", COLUMN_STR, offsetof(struct fact_cache_file, type)},
-	{"nlink", COLUMN_U64, offsetof(struct fact_cache_file, nlink)},
-	{"size", COLUMN_U64, offsetof(struct fact_cache_file, size)},
-	{"nrpages", COLUMN_U64, offsetof(struct fact_cache_file, nrpages)},
-	{"rdev", COLUMN_DEV, offsetof(struct fact_cache_file, rdev_major)},
-	{"state", COLUMN_STR, offsetof(struct fact_cache_file, state)},
-	{"path", COLUMN_STR, offsetof(struct fact_cache_file, path)},
-	{"truncated", COLUMN_U64, offsetof(struct fact_cache_file, truncated)},
+static const struct fact_column file_columns[] = {
+	{"file", COLUMN_U64, offsetof(struct fact_cache_file, file), NULL},
+	{"dev", COLUMN_DEV, offsetof(struct fact_cache_file, major), NULL},
+	{"ino", COLUMN_U64, offsetof(struct fact_cache_file, ino), NULL},
+	{"generation", COLUMN_U64, offsetof(struct fact_cache_file, generation), NULL},
+	{"fstype", COLUMN_STR, offsetof(struct fact_cache_file, fstype), NULL},
+	{"s_id", COLUMN_STR, offsetof(struct fact_cache_file, s_id), NULL},
+	{"type", COLUMN_STR, offsetof(struct fact_cache_file, type), NULL},
+	{"nlink", COLUMN_U64, offsetof(struct fact_cache_file, nlink), NULL},
+	{"size", COLUMN_U64, offsetof(struct fact_cache_file, size), NULL},
+	{"nrpages", COLUMN_U64, offsetof(struct fact_cache_file, nrpages), NULL},
+	{"rdev", COLUMN_DEV, offsetof(struct fact_cache_file, rdev_major), NULL},
+	{"state", COLUMN_STR, offsetof(struct fact_cache_file, state), NULL},
+	{"path", COLUMN_STR, offsetof(struct fact_cache_file, path), NULL},
+	{"truncated", COLUMN_U64, offsetof(struct fact_cache_file, truncated), NULL},
 	{0},
 };
-static const struct cache_column sample_columns[] = {
-	{"file", COLUMN_U64, offsetof(struct fact_cache_sample, file)},
-	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_sample, cgroup)},
-	{"state", COLUMN_U64, offsetof(struct fact_cache_sample, state)},
-	{"pages", COLUMN_U64, offsetof(struct fact_cache_sample, pages)},
+static const struct fact_column sample_columns[] = {
+	{"file", COLUMN_U64, offsetof(struct fact_cache_sample, file), NULL},
+	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_sample, cgroup), NULL},
+	{"state", COLUMN_U64, offsetof(struct fact_cache_sample, state), NULL},
+	{"pages", COLUMN_U64, offsetof(struct fact_cache_sample, pages), NULL},
 	{0},
 };
-static const struct cache_column pair_columns[] = {
-	{"pairs", COLUMN_U64, offsetof(struct fact_cache_pair, pairs)},
-	{"file", COLUMN_U64, offsetof(struct fact_cache_pair, file)},
-	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_pair, cgroup)},
-	{"state", COLUMN_U64, offsetof(struct fact_cache_pair, state)},
-	{"file2", COLUMN_U64, offsetof(struct fact_cache_pair, file2)},
-	{"cgroup2", COLUMN_U64, offsetof(struct fact_cache_pair, cgroup2)},
-	{"state2", COLUMN_U64, offsetof(struct fact_cache_pair, state2)},
+static const struct fact_column pair_columns[] = {
+	{"pairs", COLUMN_U64, offsetof(struct fact_cache_pair, pairs), NULL},
+	{"file", COLUMN_U64, offsetof(struct fact_cache_pair, file), NULL},
+	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_pair, cgroup), NULL},
+	{"state", COLUMN_U64, offsetof(struct fact_cache_pair, state), NULL},
+	{"file2", COLUMN_U64, offsetof(struct fact_cache_pair, file2), NULL},
+	{"cgroup2", COLUMN_U64, offsetof(struct fact_cache_pair, cgroup2), NULL},
+	{"state2", COLUMN_U64, offsetof(struct fact_cache_pair, state2), NULL},
 	{0},
 };
-static const struct cache_column cgroup_columns[] = {
-	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_cgroup, cgroup)},
-	{"ino", COLUMN_U64, offsetof(struct fact_cache_cgroup, ino)},
-	{"state", COLUMN_STR, offsetof(struct fact_cache_cgroup, state)},
-	{"path", COLUMN_STR, offsetof(struct fact_cache_cgroup, path)},
+static const struct fact_column cgroup_columns[] = {
+	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_cgroup, cgroup), NULL},
+	{"ino", COLUMN_U64, offsetof(struct fact_cache_cgroup, ino), NULL},
+	{"state", COLUMN_STR, offsetof(struct fact_cache_cgroup, state), NULL},
+	{"path", COLUMN_STR, offsetof(struct fact_cache_cgroup, path), NULL},
 	{0},
 };
-static const struct cache_column type_columns[] = {
-	{"kind", COLUMN_STR, offsetof(struct fact_page_type, kind)},
-	{"pages", COLUMN_U64, offsetof(struct fact_page_type, pages)},
+static const struct fact_column type_columns[] = {
+	{"kind", COLUMN_STR, offsetof(struct fact_page_type, kind), NULL},
+	{"pages", COLUMN_U64, offsetof(struct fact_page_type, pages), NULL},
 	{0},
 };
 
-/* The first column is the key: a row without it is malformed. */
-static const struct cache_table {
-	const char *member;
-	const struct fact_type *type;
-	const struct cache_column *columns;
-} tables[] = {
-	{"tables/page_cache_files.tsv", &fact_cache_file_type, file_columns},
-	{"tables/page_cache_samples.tsv", &fact_cache_sample_type, sample_columns},
-	{"tables/page_cache_pairs.tsv", &fact_cache_pair_type, pair_columns},
-	{"tables/page_cache_cgroups.tsv", &fact_cache_cgroup_type, cgroup_columns},
-	{"tables/page_types.tsv", &fact_page_type_type, type_columns},
+static const struct fact_table tables[] = {
+	{"tables/page_cache_files.tsv", &fact_cache_file_type, file_columns, NULL},
+	{"tables/page_cache_samples.tsv", &fact_cache_sample_type, sample_columns, NULL},
+	{"tables/page_cache_pairs.tsv", &fact_cache_pair_type, pair_columns, NULL},
+	{"tables/page_cache_cgroups.tsv", &fact_cache_cgroup_type, cgroup_columns, NULL},
+	{"tables/page_types.tsv", &fact_page_type_type, type_columns, NULL},
 };
 
-_Static_assert(sizeof(struct fact_cache_file) <= ROW_MAX, "ROW_MAX");
-_Static_assert(ARRAY_SIZE(file_columns) <= COLUMNS_MAX, "COLUMNS_MAX");
-
-static void read_row(const struct tsv *t, const struct cache_column *columns, const int *at,
-		     char *row)
-{
-	for (size_t i = 0; columns[i].name; i++) {
-		char *field = row + columns[i].offset;
-
-		switch (columns[i].kind) {
-		case COLUMN_U64:
-			*(uint64_t *)field = tsv_u64(t, at[i]);
-			break;
-		case COLUMN_STR:
-			*(const char **)field = tsv_str(t, at[i]);
-			break;
-		case COLUMN_DEV:
-			tsv_dev(t, at[i], (uint64_t *)field, (uint64_t *)field + 1);
-			break;
-		}
-	}
-}
-
-static int read_table(struct parse *p, const struct cache_table *table, const char *data,
-		      size_t len)
-{
-	_Alignas(16) char row[ROW_MAX];
-	int at[COLUMNS_MAX] = {0}, r = 0;
-	struct tsv t;
-
-	if (tsv_init(&t, data, len) < 0)
-		return -ENOMEM;
-	for (size_t i = 0; table->columns[i].name; i++)
-		at[i] = tsv_column(&t, table->columns[i].name);
-	while (r >= 0 && tsv_next(&t)) {
-		const char *key = tsv_str(&t, at[0]);
-
-		if (!key || !*key) {
-			p->bad++;
-			continue;
-		}
-		fact_clear(table->type, row);
-		read_row(&t, table->columns, at, row);
-		r = parse_emit(p, table->type, row);
-	}
-	p->bad += t.bad;
-	tsv_deinit(&t);
-	return r;
-}
+_Static_assert(sizeof(struct fact_cache_file) <= FACT_ROW_MAX, "FACT_ROW_MAX");
+_Static_assert(ARRAY_SIZE(file_columns) <= FACT_COLUMNS_MAX, "FACT_COLUMNS_MAX");
 
 static int cache_member(struct parse *p, void *state, const struct member_ref *m, const char *data,
 			size_t len)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(tables); i++)
 		if (!strcmp(m->name, tables[i].member))
-			return read_table(p, &tables[i], data, len);
+			return fact_table_read(p, &tables[i], data, len);
 	return 0;
 }
 

@@ -177,6 +177,55 @@ struct fact_slab {
 	uint64_t reclaimable; /* 0, 1, FACT_NONE */
 };
 
+/* stack.c: timed stacks, as FORMAT.md says */
+struct fact_stack_setting {
+	const char *key, *value;
+};
+enum {
+	STACK_ON_CPU,
+	STACK_SLEEP,
+	STACK_DISK,
+	STACK_RUNNABLE,
+	STACK_PREEMPTED,
+	STACK_LOCK,
+};
+struct fact_stack_sample {
+	uint64_t time_ns; /* since the start of the window */
+	uint64_t state;	  /* STACK_ON_CPU, or why not */
+	uint64_t thread, cpu, stack;
+	uint64_t ns; /* off CPU: how long */
+};
+struct fact_stack {
+	uint64_t stack, process;
+	const char *kernel; /* hex addresses, leaf first */
+	const char *user;   /* MAPPING:HEX, leaf first; "!" behind: exact, no return address */
+	const char *end;    /* how the user's half ended: root … */
+	const char *by;	    /* how it was walked */
+	uint64_t kernel_cut;
+	const char *python; /* frames, leaf first */
+};
+struct fact_stack_process {
+	uint64_t process, pid, own;
+	const char *comm, *exe, *cgroup;
+};
+struct fact_stack_thread {
+	uint64_t thread, process, tid;
+	const char *comm;
+};
+struct fact_stack_mapping {
+	uint64_t mapping, process, start, end, offset, object;
+};
+struct fact_stack_object {
+	uint64_t object, deleted, pid, no, debug;
+	const char *kind, *build_id, *path, *state, *segments;
+};
+#define FACT_SYMBOL_MAX 4096
+struct fact_stack_symbol {
+	uint64_t object, offset, address, into, found_in;
+	const char *function;  /* as in the symbol table; NULL: none */
+	const char *demangled; /* NULL: nothing to demangle */
+};
+
 /* vmalloc.c: summed by caller */
 struct fact_vmalloc {
 	const char *caller;
@@ -310,6 +359,14 @@ struct facts {
 	FACT_TABLE(fact_cache_cgroup, cache_cgroups);
 	FACT_TABLE(fact_page_type, page_types);
 	FACT_TABLE(fact_slab, slabs);
+	FACT_TABLE(fact_stack_setting, stack_settings);
+	FACT_TABLE(fact_stack_sample, stack_samples);
+	FACT_TABLE(fact_stack, stacks);
+	FACT_TABLE(fact_stack_process, stack_processes);
+	FACT_TABLE(fact_stack_thread, stack_threads);
+	FACT_TABLE(fact_stack_mapping, stack_mappings);
+	FACT_TABLE(fact_stack_object, stack_objects);
+	FACT_TABLE(fact_stack_symbol, stack_symbols);
 	FACT_TABLE(fact_vmalloc, vmalloc);
 	FACT_TABLE(fact_zone, zones);
 	FACT_TABLE(fact_kernel_object, kernel_objects);

@@ -24,6 +24,14 @@ const struct fact_member fact_members[] = {
 	{"tables/mount_namespaces.tsv", &process_parser},
 	{"tables/containers.tsv", &container_parser},
 	{"tables/slab_caches.tsv", &slab_parser},
+	{"tables/stack_capture.tsv", &stack_parser},
+	{"tables/stack_samples.tsv", &stack_parser},
+	{"tables/stack_stacks.tsv", &stack_parser},
+	{"tables/stack_processes.tsv", &stack_parser},
+	{"tables/stack_threads.tsv", &stack_parser},
+	{"tables/stack_mappings.tsv", &stack_parser},
+	{"tables/stack_objects.tsv", &stack_parser},
+	{"tables/stack_symbols.tsv", &stack_parser},
 	{"tables/page_cache_scan.tsv", &scan_parser},
 	{"tables/page_cache_files.tsv", &cache_parser},
 	{"tables/page_cache_samples.tsv", &cache_parser},
@@ -55,9 +63,24 @@ const struct fact_member fact_members[] = {
 
 /* The order of finishing, and the place of each state. */
 static const struct fact_parser *const parsers[] = {
-	&counter_parser,       &process_parser, &cgroup_parser, &mount_parser,	 &container_parser,
-	&scan_parser,	       &cache_parser,	&slab_parser,	&vmalloc_parser, &zone_parser,
-	&kernel_object_parser, &heap_parser,	&delay_parser,	&probe_parser,	 &guard_parser,
+	/* clang-format off */
+	&stack_parser,
+	/* clang-format on */
+	&counter_parser,
+	&process_parser,
+	&cgroup_parser,
+	&mount_parser,
+	&container_parser,
+	&scan_parser,
+	&cache_parser,
+	&slab_parser,
+	&vmalloc_parser,
+	&zone_parser,
+	&kernel_object_parser,
+	&heap_parser,
+	&delay_parser,
+	&probe_parser,
+	&guard_parser,
 };
 
 int parse_create(struct parse **ret, struct fact_sink sink, size_t memory)

@@ -23,6 +23,7 @@ struct parse {
 	struct arena *arena;
 	uint64_t page_size; /* of the captured machine; FACT_NONE: not known */
 	uint64_t bad;	    /* lines, rows and entries that were malformed and left out */
+	void *demangled;    /* demangle.c's, made when first needed */
 	void **states;	    /* one per parser */
 };
 
@@ -45,6 +46,8 @@ extern const struct fact_parser cache_parser, cgroup_parser, container_parser, c
 
 extern const struct fact_parser guard_parser;
 extern const struct fact_type fact_guard_type, fact_guard_holder_type;
+
+extern const struct fact_parser stack_parser;
 
 /* members.c: a member's name, and who understands it.  Ends with a NULL name. */
 struct fact_member {
@@ -75,6 +78,10 @@ extern const struct fact_type fact_archive_type, fact_collector_type, fact_count
 	fact_zone_type, fact_cache_pair_type, fact_kernel_object_type, fact_kernel_holder_type,
 	fact_delay_type, fact_probe_type, fact_heap_type, fact_heap_entry_type,
 	fact_heap_container_type, fact_heap_sample_type;
+
+extern const struct fact_type fact_stack_setting_type, fact_stack_sample_type, fact_stack_type,
+	fact_stack_process_type, fact_stack_thread_type, fact_stack_mapping_type,
+	fact_stack_object_type, fact_stack_symbol_type;
 
 #define FACT_U64(type, f)                                                                          \
 	{                                                                                          \

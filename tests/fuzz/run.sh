@@ -16,7 +16,7 @@ for target in "${targets[@]}"; do
 	clang -g -O1 -std=gnu17 -D_GNU_SOURCE -DOSSNAP_VERSION='"fuzz"' -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -I"$top" -o "$out/$target" "$top/tests/fuzz/fuzz_$target.c" \
 		"$top"/analyze/facts/*.c "$top"/analyze/arena.c "$top"/capture/base/*.c "$top"/capture/bundle/*.c \
-		-larchive -lzstd -lnettle -lyajl -lm
+		-larchive -lzstd -lnettle -lyajl -liberty -lm
 	mkdir -p "$out/corpus.$target"
 	"$out/$target" -max_total_time="$seconds" -dict="$top/tests/fuzz/dictionary" -rss_limit_mb=1024 \
 		-timeout=10 -print_final_stats=1 -artifact_prefix="$top/tests/fuzz/crash-$target-" \

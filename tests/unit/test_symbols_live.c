@@ -416,9 +416,27 @@ static void many(void **state)
 	symbols_destroy(s);
 }
 
+/* Enough for the reader to sort, too few for its parent to have done so: in the filter's sight. */
+static void some(void **state)
+{
+	struct symbols *s = new ();
+	void *f = dlsym(RTLD_DEFAULT, "printf");
+	uint32_t map = map_of(s, getpid(), (uintptr_t)f, false);
+	struct symbols_outcome o;
+
+	for (uintptr_t a = (uintptr_t)f; a < (uintptr_t)f + 120; a++)
+		symbols_want(s, map, a);
+	o = resolve(s);
+	assert_string_equal(o.note, "");
+	assert_int_equal(o.modules_unread, 0);
+	assert_true(o.named > 50);
+	symbols_destroy(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(some),
 		cmocka_unit_test(own_functions),
 		cmocka_unit_test(vdso),
 		cmocka_unit_test(kernel),
