@@ -15,14 +15,14 @@ static const struct fact_field fields_fact_stack_setting[] = {
 	FACT_STR(fact_stack_setting, key, 64),
 	FACT_STR(fact_stack_setting, value, 512),
 };
-FACT_TYPE(fact_stack_setting, "stack_capture", 54, 512);
+FACT_TYPE(fact_stack_setting, "stack_capture", 20, 512);
 
 static const struct fact_field fields_fact_stack_sample[] = {
 	FACT_U64(fact_stack_sample, time_ns), FACT_U64(fact_stack_sample, state),
 	FACT_U64(fact_stack_sample, thread),  FACT_U64(fact_stack_sample, cpu),
 	FACT_U64(fact_stack_sample, stack),   FACT_U64(fact_stack_sample, ns),
 };
-FACT_TYPE(fact_stack_sample, "stack_samples", 55, 4000000);
+FACT_TYPE(fact_stack_sample, "stack_samples", 21, 4000000);
 
 static const struct fact_field fields_fact_stack[] = {
 	FACT_U64(fact_stack, stack),
@@ -34,14 +34,14 @@ static const struct fact_field fields_fact_stack[] = {
 	FACT_STR(fact_stack, by, 64),
 	FACT_STR(fact_stack, python, FRAMES_TEXT),
 };
-FACT_TYPE(fact_stack, "stack_stacks", 56, 500000);
+FACT_TYPE(fact_stack, "stack_stacks", 22, 500000);
 
 static const struct fact_field fields_fact_stack_process[] = {
 	FACT_U64(fact_stack_process, process),	    FACT_U64(fact_stack_process, pid),
 	FACT_STR(fact_stack_process, comm, 64),	    FACT_STR(fact_stack_process, exe, 4096),
 	FACT_STR(fact_stack_process, cgroup, 4096), FACT_U64(fact_stack_process, own),
 };
-FACT_TYPE(fact_stack_process, "stack_processes", 57, 200000);
+FACT_TYPE(fact_stack_process, "stack_processes", 23, 200000);
 
 static const struct fact_field fields_fact_stack_thread[] = {
 	FACT_U64(fact_stack_thread, thread),
@@ -49,14 +49,14 @@ static const struct fact_field fields_fact_stack_thread[] = {
 	FACT_U64(fact_stack_thread, tid),
 	FACT_STR(fact_stack_thread, comm, 64),
 };
-FACT_TYPE(fact_stack_thread, "stack_threads", 58, 400000);
+FACT_TYPE(fact_stack_thread, "stack_threads", 24, 400000);
 
 static const struct fact_field fields_fact_stack_mapping[] = {
 	FACT_U64(fact_stack_mapping, mapping), FACT_U64(fact_stack_mapping, process),
 	FACT_U64(fact_stack_mapping, start),   FACT_U64(fact_stack_mapping, end),
 	FACT_U64(fact_stack_mapping, offset),  FACT_U64(fact_stack_mapping, object),
 };
-FACT_TYPE(fact_stack_mapping, "stack_mappings", 59, 500000);
+FACT_TYPE(fact_stack_mapping, "stack_mappings", 25, 500000);
 
 static const struct fact_field fields_fact_stack_object[] = {
 	FACT_U64(fact_stack_object, object),	   FACT_STR(fact_stack_object, kind, 16),
@@ -65,7 +65,7 @@ static const struct fact_field fields_fact_stack_object[] = {
 	FACT_STR(fact_stack_object, state, 16),	   FACT_U64(fact_stack_object, no),
 	FACT_U64(fact_stack_object, debug),	   FACT_STR(fact_stack_object, segments, 4096),
 };
-FACT_TYPE(fact_stack_object, "stack_objects", 60, 100000);
+FACT_TYPE(fact_stack_object, "stack_objects", 26, 100000);
 
 static const struct fact_field fields_fact_stack_symbol[] = {
 	FACT_U64(fact_stack_symbol, object),
@@ -76,7 +76,7 @@ static const struct fact_field fields_fact_stack_symbol[] = {
 	FACT_U64(fact_stack_symbol, into),
 	FACT_U64(fact_stack_symbol, found_in),
 };
-FACT_TYPE(fact_stack_symbol, "stack_symbols", 61, 1000000);
+FACT_TYPE(fact_stack_symbol, "stack_symbols", 27, 1000000);
 
 /* Numbers of these are STACK_… in facts.h. */
 static const char *const states[] = {"", "sleep", "disk", "runnable", "preempted", "lock", NULL};
