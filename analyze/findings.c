@@ -20,6 +20,7 @@ const struct finding_rule finding_rules[] = {
 	{"shmem.small-files", "page-cache", rule_shmem_small_files},
 	{"shmem.high", "memory", rule_shmem_high},
 	{"slab.reclaimable", "memory", rule_slab_reclaimable},
+	{"slab.negative-dentries", "memory", rule_slab_negative_dentries},
 	{"slab.unreclaimable", "memory", rule_slab_unreclaimable},
 	{"cgroup.dying", "cgroups", rule_cgroup_dying},
 	{"cgroup.near-limit", "cgroups", rule_cgroup_near_limit},

@@ -77,6 +77,20 @@ struct model_eviction { /* a pod, in the order in which the kubelet would evict 
 	double above; /* bytes of working set above its request */
 };
 
+struct model_dentry_tree { /* a directory with all below it */
+	const char *path;  /* on the host */
+	const char *fstype;
+	struct estimate dentries, negative; /* numbers, not bytes */
+	double own;			    /* of the dentries those directly in it */
+	double bytes;			    /* of the dentry cache */
+};
+
+struct model_slab_cause { /* the directory tree that fills a cache of names or inodes */
+	const struct fact_slab *slab;
+	const char *path;	      /* NULL: no one tree */
+	double share, negative_share; /* of the cache's objects */
+};
+
 struct model_program { /* processes of one name; sums of what was measured of them */
 	const char *comm;
 	const struct fact_process *largest;
@@ -149,6 +163,15 @@ struct model {
 	bool heaps_captured;		 /* although there may be none that is large enough */
 	const struct fact_guard **guard; /* by time */
 	size_t guard_count;
+	double dentries, dentries_unused, dentries_negative; /* numbers; NaN: not measured */
+	double dentry_bytes;
+	uint64_t dentry_slabs_read;		/* 0: not sampled */
+	struct model_dentry_tree *dentry_trees; /* largest first */
+	size_t dentry_tree_count;
+	struct model_slab_cause *slab_causes;
+	size_t slab_cause_count;
+	struct model_slab_cause negative_cause;	       /* of the negative dentries alone */
+	double drop_page_cache_bytes, drop_slab_bytes; /* what drop_caches would free; NaN */
 
 	bool scanned;
 	bool scan_exact;			  /* every page was read: no sample */

@@ -110,6 +110,64 @@ static void processes(struct json *j, const struct model *m)
 	json_array_end(j);
 }
 
+static void slab_cause(struct json *j, const struct model *m, const struct fact_slab *s)
+{
+	const struct model_slab_cause *c = NULL;
+
+	for (size_t i = 0; i < m->slab_cause_count && !c; i++)
+		if (m->slab_causes[i].slab == s)
+			c = &m->slab_causes[i];
+	json_kstr(j, "directory", c ? c->path : NULL);
+	if (c)
+		json_kf64(j, "directory_share", c->share);
+	else
+		json_knull(j, "directory_share");
+}
+
+static void dentries(struct json *j, const struct model *m)
+{
+	json_key(j, "dentries");
+	json_object(j);
+	json_bytes(j, "count", m->dentries);
+	json_bytes(j, "unused", m->dentries_unused);
+	json_bytes(j, "negative", m->dentries_negative);
+	json_bytes(j, "bytes", m->dentry_bytes);
+	if (!m->dentry_slabs_read) {
+		json_knull(j, "trees");
+		json_object_end(j);
+		return;
+	}
+	json_fact(j, "slabs_read", m->dentry_slabs_read);
+	json_kstr(j, "negative_directory", m->negative_cause.path);
+	json_key(j, "trees");
+	json_array(j);
+	for (size_t i = 0; i < bounded(m->dentry_tree_count); i++) {
+		const struct model_dentry_tree *d = &m->dentry_trees[i];
+
+		json_object(j);
+		json_kstr(j, "path", d->path);
+		json_kstr(j, "fstype", d->fstype);
+		json_bytes(j, "dentries", round(d->dentries.bytes));
+		json_interval(j, "interval", d->dentries.low, d->dentries.high);
+		json_bytes(j, "negative", round(d->negative.bytes));
+		json_interval(j, "negative_interval", d->negative.low, d->negative.high);
+		json_bytes(j, "directly_in_it", round(d->own));
+		json_bytes(j, "bytes", d->bytes);
+		json_object_end(j);
+	}
+	json_array_end(j);
+	json_object_end(j);
+}
+
+static void drop_caches(struct json *j, const struct model *m)
+{
+	json_key(j, "drop_caches");
+	json_object(j);
+	json_bytes(j, "page_cache_bytes", m->drop_page_cache_bytes);
+	json_bytes(j, "slab_bytes", m->drop_slab_bytes);
+	json_object_end(j);
+}
+
 static void slabs(struct json *j, const struct model *m)
 {
 	if (!m->slab_count) {
@@ -128,6 +186,8 @@ static void slabs(struct json *j, const struct model *m)
 		json_fact(j, "active_objects", s->active_objects);
 		json_fact(j, "object_bytes", s->object_bytes);
 		json_flag(j, "reclaimable", s->reclaimable);
+		json_fact(j, "bytes_first", s->bytes_first);
+		slab_cause(j, m, s);
 		json_object_end(j);
 	}
 	json_array_end(j);
@@ -187,5 +247,8 @@ void json_memory(struct json *j, const struct report *r)
 	slabs(j, m);
 	holdings(j, m);
 	json_heaps(j, m);
+	dentries(j, m);
+	drop_caches(j, m);
+	json_knull(j, "heaps");
 	json_object_end(j);
 }

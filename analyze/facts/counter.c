@@ -8,6 +8,8 @@
  *   stat      ctxt, btime, processes, procs_running, procs_blocked, and the sum over CPUs as
  *             cpu_user, cpu_nice, … in clock ticks.  Source: fs/proc/stat.c
  *   pressure-memory  some_total_us, full_total_us.  Source: kernel/sched/psi.c
+ *   dentry-state  nr_dentry, nr_unused, nr_negative (5.0 and later; 0 before).  Source: fs/dcache.c
+ *   inode-nr  nr_inodes, nr_unused.  Source: fs/inode.c
  *   arcstats  rows of "name type data", in bytes.  Source: OpenZFS, module/zfs/arc.c
  */
 #include <errno.h>
@@ -160,6 +162,24 @@ static int pressure_line(struct parse *p, struct counter_state *s, const struct 
 	return 0;
 }
 
+/* Numbers without names, in one line. */
+static int numbers_line(struct parse *p, struct counter_state *s, const struct member_ref *m,
+			const char *file, struct text line)
+{
+	static const char *const dentries[] = {"nr_dentry", "nr_unused", NULL, NULL, "nr_negative"};
+	static const char *const inodes[] = {"nr_inodes", "nr_unused"};
+	bool is_dentries = !strcmp(file, "dentry-state");
+	const char *const *keys = is_dentries ? dentries : inodes;
+	size_t n = is_dentries ? ARRAY_SIZE(dentries) : ARRAY_SIZE(inodes);
+	uint64_t v;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < n && text_word_u64(&line, &v); i++)
+		if (keys[i])
+			r = counter_put(p, s, m, file, keys[i], v);
+	return r;
+}
+
 static int counter_member(struct parse *p, void *state, const struct member_ref *m,
 			  const char *data, size_t len)
 {
@@ -174,6 +194,8 @@ static int counter_member(struct parse *p, void *state, const struct member_ref 
 			r = kstat_line(p, state, m, line);
 		else if (!strcmp(file, "pressure-memory"))
 			r = pressure_line(p, state, m, line);
+		else if (!strcmp(file, "dentry-state") || !strcmp(file, "inode-nr"))
+			r = numbers_line(p, state, m, file, line);
 		else
 			r = key_value_line(p, state, m, file, line);
 	}

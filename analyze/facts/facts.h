@@ -147,6 +147,9 @@ struct fact_scan {
 	uint64_t meminfo_cached_before_bytes, meminfo_cached_after_bytes;
 	uint64_t pair_one_in; /* FACT_NONE: the sample has no pairs */
 	uint64_t neighbours, neighbour_squares;
+	/* Frames of the dentry cache that were met, slabs of these that were read, objects in them.
+	 */
+	uint64_t dentry_frames, dentry_slabs, dentry_objects, dentries_dropped;
 };
 
 /* cache.c: page_cache_files, _samples, _pairs, _cgroups, page_types */
@@ -168,6 +171,12 @@ struct fact_cache_cgroup {
 struct fact_page_type {
 	const char *kind;
 	uint64_t pages;
+};
+
+/* dentry.c: names of a sample of slabs, in units of an eighth; which share of all says the rest */
+struct fact_dentries {
+	uint64_t major, minor, positive, negative, truncated;
+	const char *fstype, *path; /* of the directory, within its file system */
 };
 
 /* slab.c */
@@ -358,6 +367,7 @@ struct facts {
 	FACT_TABLE(fact_cache_pair, cache_pairs);
 	FACT_TABLE(fact_cache_cgroup, cache_cgroups);
 	FACT_TABLE(fact_page_type, page_types);
+	FACT_TABLE(fact_dentries, dentries);
 	FACT_TABLE(fact_slab, slabs);
 	FACT_TABLE(fact_stack_setting, stack_settings);
 	FACT_TABLE(fact_stack_sample, stack_samples);

@@ -14,6 +14,8 @@ const struct fact_member fact_members[] = {
 	{"raw/memory/stat", &counter_parser},
 	{"raw/memory/arcstats", &counter_parser},
 	{"raw/memory/pressure-memory", &counter_parser},
+	{"raw/memory/dentry-state", &counter_parser},
+	{"raw/memory/inode-nr", &counter_parser},
 	{"raw/memory/slabinfo", &slab_parser},
 	{"raw/memory/vmallocinfo", &vmalloc_parser},
 	{"raw/memory/zoneinfo", &zone_parser},
@@ -58,6 +60,7 @@ const struct fact_member fact_members[] = {
 	{"journal/fastoom.1.jsonl", &guard_parser},
 	{"journal/fastoom.jsonl", &guard_parser},
 	{"journal/guard.jsonl", &guard_parser},
+	{"tables/dentries.tsv", &dentry_parser},
 	{0},
 };
 
@@ -81,6 +84,7 @@ static const struct fact_parser *const parsers[] = {
 	&delay_parser,
 	&probe_parser,
 	&guard_parser,
+	&dentry_parser,
 };
 
 int parse_create(struct parse **ret, struct fact_sink sink, size_t memory)

@@ -29,6 +29,10 @@ static const struct fact_field fields_fact_scan[] = {
 	FACT_U64(fact_scan, pair_one_in),
 	FACT_U64(fact_scan, neighbours),
 	FACT_U64(fact_scan, neighbour_squares),
+	FACT_U64(fact_scan, dentry_frames),
+	FACT_U64(fact_scan, dentry_slabs),
+	FACT_U64(fact_scan, dentry_objects),
+	FACT_U64(fact_scan, dentries_dropped),
 };
 FACT_TYPE(fact_scan, "page_cache_scan", 9, 1);
 
@@ -49,6 +53,10 @@ static const struct {
 	{"pair_one_in", offsetof(struct fact_scan, pair_one_in), 1},
 	{"neighbours", offsetof(struct fact_scan, neighbours), 1},
 	{"neighbour_squares", offsetof(struct fact_scan, neighbour_squares), 1},
+	{"dentry_frames", offsetof(struct fact_scan, dentry_frames), 1},
+	{"dentry_slabs", offsetof(struct fact_scan, dentry_slabs), 1},
+	{"dentry_objects", offsetof(struct fact_scan, dentry_objects), 1},
+	{"dentries_dropped", offsetof(struct fact_scan, dentries_dropped), 1},
 	{"strata_done", offsetof(struct fact_scan, strata_done), 1},
 	{"pages_read", offsetof(struct fact_scan, pages_read), 1},
 	{"finished", offsetof(struct fact_scan, finished), 1},

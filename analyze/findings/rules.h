@@ -14,6 +14,7 @@ int rule_page_cache_high(const struct model *m, struct findings *out);
 int rule_shmem_small_files(const struct model *m, struct findings *out);
 int rule_shmem_high(const struct model *m, struct findings *out);
 int rule_slab_reclaimable(const struct model *m, struct findings *out);
+int rule_slab_negative_dentries(const struct model *m, struct findings *out);
 int rule_slab_unreclaimable(const struct model *m, struct findings *out);
 int rule_cgroup_dying(const struct model *m, struct findings *out);
 int rule_memory_process_heap(const struct model *m, struct findings *out);

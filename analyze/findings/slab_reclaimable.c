@@ -11,6 +11,24 @@
 #define LITTLE_LEFT 0.15
 #define LEAST (256 * MIB)
 
+/* Which directory trees fill it, as far as the sample of the dentry cache knows. */
+static void trees(const struct model *m, struct findings *out, struct finding *f, double slab)
+{
+	for (size_t i = 0, n = 0; i < m->slab_cause_count && n < 2; i++) {
+		const struct model_slab_cause *c = &m->slab_causes[i];
+
+		if (!(figure(c->slab->bytes) >= 0.1 * slab))
+			continue;
+		finding_because(out, f, "#dentry-trees",
+				"%d%% of the names that %s stands for are under %s%s",
+				percent(c->share, 1), c->slab->name, c->path,
+				c->negative_share >= 0.5 * c->share
+					? ", most of them names that do not exist"
+					: "");
+		n++;
+	}
+}
+
 int rule_slab_reclaimable(const struct model *m, struct findings *out)
 {
 	double total = figure(m->memory_total), slab = meminfo(m, "SReclaimable");
@@ -45,6 +63,13 @@ int rule_slab_reclaimable(const struct model *m, struct findings *out)
 				count_words(out, figure(s->objects)));
 		n++;
 	}
+	trees(m, out, f, slab);
+	if (m->drop_slab_bytes > 0)
+		finding_because(
+			out, f, "#slabs",
+			"drop_caches would give back about %s: %s of %s dentries are not in use",
+			size_words(out, m->drop_slab_bytes), count_words(out, m->dentries_unused),
+			count_words(out, m->dentries));
 	finding_advice(out, f,
 		       "Look for what touches very many files or names that do not exist: backups, "
 		       "find, du, a health check that opens missing paths.");

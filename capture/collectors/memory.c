@@ -43,6 +43,8 @@ static const struct memory_file files[] = {
 	{"protocols", "proc/net/protocols", 64 << 10},
 	{"interrupts", "proc/interrupts", 16 << 20},
 	{"softirqs", "proc/softirqs", 1 << 20},
+	{"dentry-state", "proc/sys/fs/dentry-state", 4096},
+	{"inode-nr", "proc/sys/fs/inode-nr", 4096},
 	{"sysvipc-shm", "proc/sysvipc/shm", 4 << 20},
 	{"pagetypeinfo", "proc/pagetypeinfo", 1 << 20},
 	{"allocinfo", "proc/allocinfo", 4 << 20},
@@ -52,9 +54,7 @@ static const struct memory_file files[] = {
 /* Small ones, in a pack under their own path. */
 static const char *const small[] = {
 	"proc/sys/fs/file-nr",
-	"proc/sys/fs/inode-nr",
 	"proc/sys/fs/inode-state",
-	"proc/sys/fs/dentry-state",
 	"sys/kernel/mm/ksm/run",
 	"sys/kernel/mm/ksm/pages_shared",
 	"sys/kernel/mm/ksm/pages_sharing",

@@ -23,6 +23,8 @@ static const char *const members[][2] = {
 	[SCAN_SAMPLES] = {"tables/page_cache_samples.tsv", "file\tcgroup\tstate\tpages\n"},
 	[SCAN_PAIRS] = {"tables/page_cache_pairs.tsv",
 			"pairs\tfile\tcgroup\tstate\tfile2\tcgroup2\tstate2\n"},
+	[SCAN_DENTRIES] = {"tables/dentries.tsv",
+			   "dev\tfstype\tpath\tpositive\tnegative\ttruncated\n"},
 };
 
 int cache_table(void *ctx, enum scan_table t)
@@ -143,6 +145,19 @@ int cache_pair(void *ctx, const struct scan_sample *a, const struct scan_sample 
 	return row_end(o->out);
 }
 
+int cache_dentries(void *ctx, const struct scan_dentries *d)
+{
+	struct cache_tables *o = ctx;
+
+	row_device(o->out, d->dev_major, d->dev_minor);
+	row_cstr(o->out, d->fstype);
+	row_str(o->out, d->path, d->path_len);
+	row_u64(o->out, d->positive);
+	row_u64(o->out, d->negative);
+	row_u64(o->out, d->truncated);
+	return row_end(o->out);
+}
+
 /* ------------------------------------------------------------------ what it was */
 
 /* Cached + Buffers in kB, or -1. */
@@ -233,6 +248,12 @@ int cache_summary(struct collect *c, const struct cache_summary *s, const struct
 	key_u64(out, "resolve_cpu_ns", q->resolve_cpu_ns);
 	key_u64(out, "start_ms", window_ms(c, m->start_ns));
 	key_u64(out, "end_ms", window_ms(c, m->end_ns));
+	if (q->dentry_slabs) {
+		key_u64(out, "dentry_frames", q->dentry_frames);
+		key_u64(out, "dentry_slabs", q->dentry_slabs);
+		key_u64(out, "dentry_objects", q->dentry_objects);
+		key_u64(out, "dentries_dropped", q->dentries_dropped);
+	}
 	if (m->before_kb >= 0)
 		key_u64(out, "meminfo_cached_kb_before", (uint64_t)m->before_kb);
 	if (m->after_kb >= 0)

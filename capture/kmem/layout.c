@@ -160,6 +160,15 @@ static const struct member members[] = {
 	{FIELD(dentry.inode), "dentry", "d_inode", NEED},
 	/* 7.1: the union d_u became anonymous; before 3.19 it was not there. */
 	{FIELD(dentry.alias_next), "dentry", "d_u.d_alias.next|d_alias.next", NEED},
+	{FIELD(dentry.sb), "dentry", "d_sb", MAY},
+	{FIELD(dentry.count), "dentry", "d_lockref.count", MAY},
+	/* 5.17: split out of struct page, see kmem_layout_init(). */
+	{FIELD(slab.cache), "slab", "slab_cache", MAY},
+	{FIELD(slab.freelist), "slab", "freelist", MAY},
+	{FIELD(slab.name), "kmem_cache", "name", MAY},
+	{FIELD(slab.size), "kmem_cache", "size", MAY},
+	{FIELD(slab.oo), "kmem_cache", "oo.x", MAY},
+	{FIELD(slab.red_left_pad), "kmem_cache", "red_left_pad", MAY},
 	{FIELD(sb.dev), "super_block", "s_dev", NEED},
 	{FIELD(sb.type), "super_block", "s_type", NEED},
 	{FIELD(sb.flags), "super_block", "s_flags", NEED},
@@ -354,6 +363,10 @@ int kmem_layout_init(struct kmem_layout *ret, const struct btf *btf, struct err 
 	t = find_struct(btf, "page");
 	l.page.size = t->size;
 	l.page.compound_info = find_any(btf, "page", "compound_info", &f);
+	if (!field_present(l.slab.cache))
+		find_any(btf, "page", "slab_cache", &l.slab.cache);
+	if (!field_present(l.slab.freelist))
+		find_any(btf, "page", "freelist", &l.slab.freelist);
 	l.page.memcg_is_plain = !find_any(btf, "page", "memcg_data", &f);
 	l.inode.size = find_struct(btf, "inode")->size;
 	l.dentry.size = find_struct(btf, "dentry")->size;

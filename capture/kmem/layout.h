@@ -69,12 +69,16 @@ struct kmem_layout {
 	struct {
 		uint32_t size;
 		struct kmem_field flags, hash_pprev, parent, name_len, name, inode, alias_next;
+		struct kmem_field sb, count; /* may be absent */
 	} dentry;
 	struct {
 		uint32_t size;
 		struct kmem_field dev, type, flags, magic, root, id;
 	} sb;
 	struct kmem_field fs_type_name;
+	struct { /* cache and freelist of the head page; the rest of its struct kmem_cache (SLUB) */
+		struct kmem_field cache, freelist, name, size, oo, red_left_pad;
+	} slab;
 	struct {
 		struct kmem_field memcg_css, css_cgroup, css_ss, css_flags, ss_name, cgroup_kn,
 			objcg_memcg;

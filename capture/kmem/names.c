@@ -54,8 +54,7 @@ const struct sb_info *names_super_block(struct namer *p, uint64_t addr)
 }
 
 /* What a path needs of the dentry whose bytes are image; false when it makes no sense. */
-static bool parse_dentry(struct namer *p, uint64_t addr, const unsigned char *image,
-			 struct name_info *ret)
+bool names_parse(struct namer *p, uint64_t addr, const unsigned char *image, struct name_info *ret)
 {
 	const struct kmem_layout *l = p->l;
 	uint64_t len = field_get(image, l->dentry.name_len);
@@ -73,7 +72,7 @@ static bool parse_dentry(struct namer *p, uint64_t addr, const unsigned char *im
 	return ret->parent && !memchr(ret->name, '\0', len);
 }
 
-static const struct name_info *cached_name(struct namer *p, uint64_t addr)
+const struct name_info *names_cached(struct namer *p, uint64_t addr)
 {
 	struct name_info *n = &p->dentries[(addr >> 6) % NAMER_DENTRIES];
 	unsigned char image[512];
@@ -84,7 +83,7 @@ static const struct name_info *cached_name(struct namer *p, uint64_t addr)
 	if (p->l->dentry.size > sizeof(image) ||
 	    kmem_read(p->source, addr, image, p->l->dentry.size) < 0)
 		return NULL;
-	if (!parse_dentry(p, addr, image, n)) {
+	if (!names_parse(p, addr, image, n)) {
 		n->addr = 0;
 		return NULL;
 	}
@@ -111,7 +110,7 @@ size_t names_climb(struct namer *p, const struct name_info *n, char *end, bool *
 		len += n->len;
 		memcpy(end - len, n->name, n->len);
 		end[-(ptrdiff_t)++len] = '/';
-		n = cached_name(p, n->parent);
+		n = names_cached(p, n->parent);
 		if (!n)
 			return len;
 	}
@@ -137,7 +136,7 @@ int names_alias(struct namer *p, uint64_t inode, uint64_t addr, unsigned char *i
 		if (field_get(at, l->dentry.inode) != inode)
 			break; /* torn, or on its way out */
 		hashed = field_get(at, l->dentry.hash_pprev) != 0;
-		if ((hashed || !any) && parse_dentry(p, addr, at, &n)) {
+		if ((hashed || !any) && names_parse(p, addr, at, &n)) {
 			*ret = n;
 			*ret_hashed = hashed;
 			any = true;

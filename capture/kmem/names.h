@@ -42,6 +42,11 @@ const struct sb_info *names_super_block(struct namer *p, uint64_t addr);
 int names_alias(struct namer *p, uint64_t inode, uint64_t addr, unsigned char *image,
 		bool *ret_hashed, struct name_info *ret);
 
+/* What a path needs of the dentry whose bytes are image; false when it makes no sense. */
+bool names_parse(struct namer *p, uint64_t addr, const unsigned char *image, struct name_info *ret);
+/* The same of the dentry at addr.  Valid until the next call; NULL when it cannot be read. */
+const struct name_info *names_cached(struct namer *p, uint64_t addr);
+
 /* Write "/a/b/c" so that it ends at end, PATH_ROOM bytes at most; returns its length.
  * *ret_whole: the root was reached. */
 size_t names_climb(struct namer *p, const struct name_info *n, char *end, bool *ret_whole);

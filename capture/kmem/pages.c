@@ -87,6 +87,8 @@ static void look_at_head(struct scan *s, const unsigned char *page, const unsign
 
 	h->addr = addr;
 	h->kind = page_classify(s->l, page, next, &mapping);
+	if (h->kind == KIND_SLAB)
+		h->slab = slabs_look(s->slabs, s->source, s->l, page, addr);
 	if (h->kind != KIND_MAPPED)
 		return;
 	if (file_of(s, mapping, &h->file) < 0) {
@@ -103,6 +105,8 @@ static void count_page(struct scan *s, const struct scan_head *h, unsigned tail)
 		s->result.kinds[h->kind]++;
 	else
 		count_sample(s, h->file, h->cgroup, h->bits | tail);
+	if (h->kind == KIND_SLAB)
+		slabs_count(s->slabs, h->slab, h->addr);
 	s->result.pages_read++;
 }
 

@@ -46,7 +46,10 @@ int scan_run(struct scan **ret, struct kmem_source *source, const struct kmem_la
 	s->pending = malloc((SCAN_ITEMS / 32 + SCAN_PENDING) * sizeof(*s->pending));
 	s->items = malloc(SCAN_ITEMS);
 	s->addrs = malloc(KMEM_GATHER_MAX * sizeof(*s->addrs));
-	r = s->pending && s->items && s->addrs ? init_tables(s) : -ENOMEM;
+	s->slabs = calloc(1, sizeof(*s->slabs));
+	if (s->slabs)
+		s->slabs->random = ~c->seed;
+	r = s->pending && s->items && s->addrs && s->slabs ? init_tables(s) : -ENOMEM;
 	if (r == 0 && (source->page_struct_size < 32 || source->page_struct_size > 256))
 		r = -ENOTSUP;
 	if (r == 0)
@@ -72,6 +75,7 @@ void scan_destroy(struct scan *s)
 	free(s->pending);
 	free(s->items);
 	free(s->addrs);
+	free(s->slabs);
 	free(s->canonical);
 	free(s);
 }
@@ -152,6 +156,8 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 		if (s->pairs.slots[i].a)
 			r = emit_pair(s, &s->pairs.slots[i], sink);
 	}
+	if (r >= 0 && sink->dentries)
+		r = scan_resolve_dentries(s, sink, e);
 	s->result.resolve_cpu_ns = scan_thread_cpu() - start;
 	return r < 0 ? r : 0;
 }

@@ -43,6 +43,9 @@ struct scan_result {
 	bool finished;
 	uint64_t scan_cpu_ns, resolve_cpu_ns;
 	uint64_t kinds[KIND_COUNT];
+	/* Frames of the dentry cache that were met, slabs of these that were read, their objects in
+	 * use, and those there was no room or time to name; both in units of SCAN_DENTRY_UNIT. */
+	uint64_t dentry_frames, dentry_slabs, dentry_objects, dentries_dropped;
 };
 
 struct scan;
@@ -78,7 +81,18 @@ struct scan_cgroup {
 	bool truncated;
 };
 
-enum scan_table { SCAN_FILES, SCAN_CGROUPS, SCAN_SAMPLES, SCAN_PAIRS };
+/* Dentries of a sample of slabs in one directory.  Objects of slabs of n frames count 1/n. */
+#define SCAN_DENTRY_UNIT 8u
+struct scan_dentries {
+	uint32_t dev_major, dev_minor;
+	const char *fstype;
+	const char *path; /* of the directory in its file system; "" when not known */
+	size_t path_len;
+	bool truncated;
+	uint64_t positive, negative; /* times SCAN_DENTRY_UNIT */
+};
+
+enum scan_table { SCAN_FILES, SCAN_CGROUPS, SCAN_SAMPLES, SCAN_PAIRS, SCAN_DENTRIES };
 
 struct scan_sample { /* file 0: dropped; cgroup 0: none or not known */
 	uint32_t file, cgroup;
@@ -96,6 +110,8 @@ struct scan_sink {
 	/* Pairs of pages of one stratum; b NULL: no page cache.  May be NULL: not wanted. */
 	int (*pair)(void *ctx, const struct scan_sample *a, const struct scan_sample *b,
 		    uint64_t pairs);
+	/* One call for each directory; may be NULL. */
+	int (*dentries)(void *ctx, const struct scan_dentries *d);
 };
 
 /*

@@ -4,6 +4,7 @@
 
 #include "pairs.h"
 #include "scan.h"
+#include "slabs.h"
 
 #define SCAN_NO_ADDR UINT64_MAX
 
@@ -13,6 +14,7 @@ struct scan_head {
 	enum page_kind kind; /* KIND_MAPPED: file, cgroup and bits are set */
 	uint32_t file, cgroup;
 	unsigned bits;
+	const struct slab_cache *slab; /* KIND_SLAB; NULL: not known */
 };
 
 struct scan {
@@ -35,6 +37,7 @@ struct scan {
 	unsigned char *items; /* what gather brings, SCAN_ITEMS bytes */
 	uint64_t *addrs;      /* KMEM_GATHER_MAX */
 	uint64_t cpu_start;
+	struct slab_sampler *slabs;
 	uint32_t *canonical; /* cgroup index → key; several obj_cgroups are one cgroup */
 };
 #define SCAN_PENDING 512u
@@ -49,5 +52,7 @@ uint32_t scan_identity(const struct kmem_layout *l, const void *inode);
 /* Check all pending files (files.c). */
 int scan_check_pending(struct scan *s);
 int scan_resolve_files(struct scan *s, const struct scan_sink *sink, struct err *e);
+/* What the picked slabs of the dentry cache hold (dentries.c). */
+int scan_resolve_dentries(struct scan *s, const struct scan_sink *sink, struct err *e);
 int scan_resolve_cgroups(struct scan *s, const struct scan_sink *sink, struct err *e);
 uint64_t scan_thread_cpu(void);

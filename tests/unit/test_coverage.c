@@ -415,7 +415,7 @@ static int to_pair(void *ctx, const struct scan_sample *a, const struct scan_sam
 static struct facts *scan_facts(struct map *m, const struct scan_config *c)
 {
 	struct facts *f = no_facts();
-	struct scan_sink sink = {to_table, to_file, to_sample, to_cgroup, f, to_pair};
+	struct scan_sink sink = {to_table, to_file, to_sample, to_cgroup, f, to_pair, NULL};
 	struct fact_scan *s = scanned(f, c->one_in);
 	struct err e = {0};
 	struct scan *scan;

@@ -165,6 +165,40 @@ static void the_first_mount_table_is_the_hosts(void **state)
 	facts_destroy(f);
 }
 
+static void dentries_by_directory(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	const struct fact_dentries *d;
+	struct facts *f;
+
+	facts_rows_member(
+		&t, "tables/page_cache_scan.tsv",
+		"key\tvalue\ndentry_frames\t500\ndentry_slabs\t100\ndentry_objects\t16000\n");
+	facts_rows_member(&t, "tables/dentries.tsv",
+			  "dev\tfstype\tpath\tpositive\tnegative\ttruncated\n"
+			  "8:1\text4\t/var/a\\tb\t16\t8\t0\n"
+			  "nonsense\t\t\t-1\t\t1\n");
+	facts_rows_member(&t, "raw/memory/dentry-state.000000001", "100\t90\t45\t0\t60\t0\n");
+	facts_rows_member(&t, "raw/memory/dentry-state.000010001", "120\t95\t45\t0\t70\t0\n");
+	facts_rows_member(&t, "raw/memory/inode-nr.000010001", "7\t5\n");
+	f = facts_rows_end(&t);
+	assert_int_equal(f->scan.rows[0].dentry_frames, 500);
+	assert_int_equal(f->scan.rows[0].dentry_slabs, 100);
+	assert_true(f->scan.rows[0].dentries_dropped == FACT_NONE);
+	assert_int_equal(f->dentries.count, 2);
+	d = f->dentries.rows;
+	assert_int_equal(d[0].major, 8);
+	assert_string_equal(d[0].path, "/var/a\tb");
+	assert_int_equal(d[0].positive, 16);
+	assert_int_equal(d[0].negative, 8);
+	assert_true(d[1].major == FACT_NONE);
+	assert_true(d[1].positive == FACT_NONE);
+	assert_int_equal(facts_counter(f, "dentry-state", "nr_negative"), 70);
+	assert_int_equal(facts_counter_first(f, "dentry-state", "nr_dentry"), 100);
+	assert_int_equal(facts_counter(f, "inode-nr", "nr_unused"), 5);
+	facts_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +208,7 @@ int main(void)
 		cmocka_unit_test(an_empty_table_is_no_trouble),
 		cmocka_unit_test(an_endless_row_is_left_out),
 		cmocka_unit_test(the_first_mount_table_is_the_hosts),
+		cmocka_unit_test(dentries_by_directory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

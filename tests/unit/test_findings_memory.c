@@ -318,13 +318,135 @@ static void test_slabs(void **state)
 	done(j, f);
 }
 
+static void dentries(struct facts *f, const char *fstype, const char *path, uint64_t positive,
+		     uint64_t negative)
+{
+	struct fact_dentries *d = ADD(f, dentries);
+
+	d->major = 8;
+	d->minor = 1;
+	d->fstype = fstype;
+	d->path = path;
+	d->positive = positive * 8;
+	d->negative = negative * 8;
+	d->truncated = 0;
+}
+
+/* A sample of 1,000 slabs: 20,000 names of two million. */
+static struct facts *sampled_dentries(uint64_t negative)
+{
+	struct facts *f = healthy();
+	struct fact_scan *s = scanned(f, 64);
+	struct fact_slab *slab;
+
+	f->slabs.rows[0].bytes = 400 * MI;
+	slab = ADD(f, slabs);
+	slab->name = "ext4_inode_cache";
+	slab->bytes = 90 * MI;
+	slab->reclaimable = 1;
+	s->dentry_slabs = 1000;
+	s->dentry_frames = 1500;
+	s->dentry_objects = 20000 * 8;
+	mount_is(f, 1, 1, 0, 1, "/", "/");
+	counter2(f, "dentry-state", "nr_dentry", 2000000, 2000000);
+	counter2(f, "dentry-state", "nr_unused", 1900000, 1900000);
+	counter2(f, "dentry-state", "nr_negative", negative * 100, negative * 100);
+	dentries(f, "ext4", "/var/spool/app/a", 0, negative / 2);
+	dentries(f, "ext4", "/var/spool/app/b", 0, negative - negative / 2);
+	dentries(f, "ext4", "/data/photos", 15000 - negative, 0);
+	dentries(f, "ext4", "/usr/lib", 3000, 0);
+	dentries(f, "proc", "/1", 1800, 0);
+	dentries(f, "ext4", "", 200, 0);
+	return f;
+}
+
+static void test_negative_dentries(void **state)
+{
+	struct facts *f = sampled_dentries(12000);
+	struct judged j = judge(f);
+	const struct finding *n = must(j, "slab.negative-dentries");
+
+	assert_string_equal(n->title, "1,200,000 negative dentries hold 240 MiB; 100% of them are "
+				      "names under /var/spool/app that were looked for and do not "
+				      "exist");
+	assert_string_equal(n->scope_name, "/var/spool/app");
+	assert_int_equal(n->severity, SEVERITY_INFO);
+	/* Whole trees: the root first, then what has most. */
+	assert_string_equal(j.m->dentry_trees[0].path, "/");
+	const struct model_dentry_tree *t = NULL;
+
+	for (size_t i = 0; i < j.m->dentry_tree_count; i++)
+		if (!strcmp(j.m->dentry_trees[i].path, "/var/spool/app"))
+			t = &j.m->dentry_trees[i];
+	assert_non_null(t);
+	if (!t)
+		abort();
+	assert_true(fabs(t->dentries.bytes - 1200000) < 1);
+	assert_true(t->dentries.low < 1200000 && t->dentries.low > 1100000);
+	assert_true(fabs(t->negative.bytes - 1200000) < 1);
+	assert_true(fabs(t->own) < 1);
+	assert_true(fabs(t->bytes - 0.6 * 400.0 * MI) < 1);
+	/* The inode cache follows the names that exist, and only those of its file system. */
+	assert_int_equal(j.m->slab_cause_count, 2);
+	assert_string_equal(j.m->slab_causes[0].path, "/var/spool/app");
+	assert_string_equal(j.m->slab_causes[1].slab->name, "ext4_inode_cache");
+	assert_string_equal(j.m->slab_causes[1].path, "/data/photos"); /* 3,000 of 6,200 */
+	/* 95% of names and inodes are not in use. */
+	assert_true(fabs(j.m->drop_slab_bytes - 0.95 * 400.0 * MI) <
+		    0.1 * 90 * MI + 0.95 * 91 * MI);
+	done(j, f);
+
+	/* Fewer of them; or as many that are all over the tree. */
+	f = sampled_dentries(6000);
+	j = judge(f);
+	must_not(j, "slab.negative-dentries");
+	done(j, f);
+	f = sampled_dentries(12000);
+	for (size_t i = 0; i < 2; i++)
+		f->dentries.rows[i].negative /= 6;
+	for (unsigned i = 0; i < 10; i++)
+		dentries(f, "ext4", arena_printf(f->arena, "/srv%u/x", i), 0, 1000);
+	j = judge(f);
+	must_not(j, "slab.negative-dentries");
+	done(j, f);
+
+	/* Without a sample of the slabs nobody knows where they are. */
+	f = sampled_dentries(12000);
+	f->dentries.count = 0;
+	j = judge(f);
+	must_not(j, "slab.negative-dentries");
+	done(j, f);
+}
+
+/* Many names in use of a large cache: the finding says whose they are. */
+static void test_slab_trees(void **state)
+{
+	struct facts *f = sampled_dentries(12000);
+	struct judged j;
+	bool named = false;
+
+	meminfo_is(f, "SReclaimable", 6 * GI);
+	meminfo_is(f, "MemFree", 4 * GI);
+	f->slabs.rows[0].bytes = 5 * GI;
+	j = judge(f);
+	const struct finding *n = must(j, "slab.reclaimable");
+
+	for (size_t i = 0; i < n->because_count; i++)
+		named |= strstr(n->because[i].text, "60% of the names that dentry stands for are "
+						    "under /var/spool/app, most of them names "
+						    "that do not exist") != NULL;
+	assert_true(named);
+	done(j, f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_near_oom),   cmocka_unit_test(test_process_heap),
 		cmocka_unit_test(test_programs),   cmocka_unit_test(test_kernel_parts),
 		cmocka_unit_test(test_huge_pages), cmocka_unit_test(test_unaccounted),
-		cmocka_unit_test(test_slabs),
+		cmocka_unit_test(test_slabs),	   cmocka_unit_test(test_negative_dentries),
+		cmocka_unit_test(test_slab_trees),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
