@@ -9,6 +9,7 @@
 
 struct row {
 	struct rollup sum;
+	const struct fact_mount *mount;
 	struct model_file_system out;
 };
 
@@ -21,6 +22,46 @@ static int largest_first(const void *a, const void *b)
 	if (x->out.major != y->out.major)
 		return x->out.major < y->out.major ? -1 : 1;
 	return (x->out.minor > y->out.minor) - (x->out.minor < y->out.minor);
+}
+
+/* Where people know it: of the host's mounts of it the whole one, and of these the shortest. */
+static bool better(const struct fact_mount *m, const struct fact_mount *old)
+{
+	bool whole = m->root && !strcmp(m->root, "/");
+	bool old_whole = old && old->root && !strcmp(old->root, "/");
+
+	if (m->host != 1 || !m->mountpoint)
+		return false;
+	if (!old || whole != old_whole)
+		return !old || whole;
+	return strlen(m->mountpoint) < strlen(old->mountpoint);
+}
+
+static int name_mountpoints(struct model_build *b, struct row *rows, size_t count)
+{
+	struct lookup devices;
+
+	if (lookup_init(&devices, b->arena, count))
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		uint32_t *v = lookup_put(&devices, rows[i].out.major, rows[i].out.minor, NULL, 0);
+
+		if (!v)
+			return -ENOMEM;
+		*v = (uint32_t)i + 1;
+	}
+	for (size_t i = 0; i < b->f->mounts.count; i++) {
+		const struct fact_mount *m = &b->f->mounts.rows[i];
+		uint32_t v = m->major == FACT_NONE
+				     ? 0
+				     : lookup_get(&devices, m->major, m->minor, NULL, 0);
+
+		if (v && better(m, rows[v - 1].mount))
+			rows[v - 1].mount = m;
+	}
+	for (size_t i = 0; i < count; i++)
+		rows[i].out.mountpoint = rows[i].mount ? rows[i].mount->mountpoint : NULL;
+	return 0;
 }
 
 static int build(struct model_build *b, struct row *rows, uint32_t *group_of)
@@ -51,6 +92,8 @@ static int build(struct model_build *b, struct row *rows, uint32_t *group_of)
 		rows[i].out.files = rollup_files(b, &rows[i].sum);
 		rows[i].out.bytes = rollup_bytes(b, &rows[i].sum);
 	}
+	if (name_mountpoints(b, rows, count))
+		return -ENOMEM;
 	if (count)
 		qsort(rows, count, sizeof(*rows), largest_first);
 	m->file_systems = arena_alloc(b->arena, (count + 1) * sizeof(*m->file_systems));

@@ -61,6 +61,7 @@ struct model_directory { /* many files of shared memory, rolled up */
 struct model_file_system { /* all files of it in the page cache */
 	const char *fstype;
 	uint64_t major, minor;
+	const char *mountpoint; /* on the host, the shortest; NULL: of no mount of the host */
 	struct estimate files, bytes;
 };
 

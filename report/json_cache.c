@@ -95,6 +95,7 @@ static void file_systems(struct json *j, const struct model *m)
 		} else {
 			json_knull(j, "device");
 		}
+		json_kstr(j, "mountpoint", s->mountpoint);
 		json_bytes(j, "files", s->files.bytes);
 		json_interval(j, "files_interval", s->files.low, s->files.high);
 		json_bytes(j, "bytes", s->bytes.bytes);

@@ -143,6 +143,7 @@ static const struct anchor {
 	{"memory", "memory"},
 	{"files", "files"},
 	{"container-files", "files per container"},
+	{"file-systems", "file systems"},
 	{"shared-memory", "shared memory"},
 	{"shared-files", "files of shared memory"},
 	{"cgroups", "containers"},

@@ -151,6 +151,21 @@ static void figure(enum cell_kind kind, double v, char text[FIGURE])
 	}
 }
 
+static void interval(struct out *o, enum cell_kind kind, const struct cell *c)
+{
+	char low[FIGURE], high[FIGURE];
+
+	out_str(o, "<span class=\"sub\">");
+	if (kind == CELL_BYTES) {
+		out_str(o, figure_interval(c->low, c->high, low));
+	} else {
+		figure(kind, c->low, low);
+		figure(kind, c->high, high);
+		out_fmt(o, "%s \xe2\x80\x93 %s", low, high);
+	}
+	out_str(o, "</span>");
+}
+
 static void number_cell(struct out *o, const struct column *col, const struct cell *c, double max)
 {
 	char text[FIGURE], exact[FIGURE];
@@ -178,7 +193,7 @@ static void number_cell(struct out *o, const struct column *col, const struct ce
 	if (col->bar)
 		bar(o, c->value, max);
 	if (c->low < c->value || c->high > c->value)
-		out_fmt(o, "<span class=\"sub\">%s</span>", figure_interval(c->low, c->high, text));
+		interval(o, col->kind, c);
 }
 
 static void head(struct out *o, const struct table *t)

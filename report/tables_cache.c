@@ -185,6 +185,56 @@ static int shares_open(struct table *t)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ file systems */
+
+static const struct column system_columns[] = {
+	{"Mounted at", CELL_PATH, false,
+	 "On the host, the shortest of its mounts; below it, its device"},
+	{"Type", CELL_TEXT, false, NULL},
+	{"Cached", CELL_BYTES, true, "Sum over its files"},
+	{"Files", CELL_COUNT, false, "With at least one page in the page cache"},
+};
+
+static void system_cell(const struct table *t, size_t row, size_t column, struct cell *c)
+{
+	const struct model_file_system *s = &t->report->model->file_systems[row];
+
+	switch (column) {
+	case 0:
+		c->text = s->mountpoint ? s->mountpoint : "[not mounted on the host]";
+		if (s->fstype && !strcmp(s->fstype, "bdev")) /* what has no mount */
+			c->text = "[block devices]";
+		if (s->major == FACT_NONE || s->minor == FACT_NONE)
+			break;
+		snprintf(c->scratch, sizeof(c->scratch), "%" PRIu64 ":%" PRIu64, s->major,
+			 s->minor);
+		c->sub = c->scratch;
+		break;
+	case 1:
+		c->text = s->fstype;
+		break;
+	case 2:
+		cell_estimate(c, s->bytes);
+		break;
+	default:
+		cell_estimate(c, s->files);
+	}
+}
+
+static int systems_open(struct table *t)
+{
+	const struct model *m = t->report->model;
+
+	TABLE_COLUMNS_OF(t, system_columns);
+	t->caption = "File systems by bytes in the page cache";
+	t->none = "The scan found no file system with a page in the page cache.";
+	t->sorted = 2;
+	t->rows = m->file_system_count;
+	t->captured = m->scanned && m->file_systems;
+	t->cell = system_cell;
+	return 0;
+}
+
 /* ------------------------------------------------------------------ shared memory */
 
 static const struct column directory_columns[] = {
@@ -205,6 +255,10 @@ static void directory_cell(const struct table *t, size_t row, size_t column, str
 		break;
 	case 1:
 		c->value = measured(d->files);
+		if (d->files_interval.high > 0) {
+			c->low = d->files_interval.low;
+			c->high = d->files_interval.high;
+		}
 		break;
 	case 2:
 		c->value = measured(d->bytes);
@@ -297,6 +351,7 @@ static int shm_open_table(struct table *t)
 const struct table_def tables_cache[] = {
 	{"files", files_open},
 	{"container-files", shares_open},
+	{"file-systems", systems_open},
 	{"shared-directories", directories_open},
 	{"shared-files", shm_open_table},
 	{0},

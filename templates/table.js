@@ -339,7 +339,8 @@ class Ranking {
 		if (this.heads[c].dataset.bar)
 			addBar(cell, v, this.max[c]);
 		if (low < v || high > v)
-			cell.append(make("span", "sub", figureInterval(low, high)));
+			cell.append(make("span", "sub", kind === "bytes" ? figureInterval(low, high) :
+				FIGURES[kind](low) + " – " + FIGURES[kind](high)));
 	}
 }
 

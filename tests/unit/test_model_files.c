@@ -306,6 +306,35 @@ static void test_directories_sampled(void **state)
 	done(j, f);
 }
 
+/* Where a file system is known: a mount of all of it, the shortest, of the host. */
+static void test_file_systems(void **state)
+{
+	struct facts *f = no_facts();
+	struct model *m;
+
+	scanned(f, 1);
+	for (uint64_t i = 0; i < 4; i++) {
+		cached_file(f, "ext4", "/x", 10 - i);
+		f->cache_files.rows[i].minor = i < 2 ? 1 : i;
+		sample(f, i + 1, 0, 0, 10 - i);
+	}
+	mount_is(f, 1, 1, 0, 1, "/data/of/one", "/s");
+	mount_is(f, 1, 2, 1, 1, "/", "/longer/than/that");
+	mount_is(f, 1, 3, 1, 1, "/", "/mnt");
+	mount_is(f, 7, 4, 1, 1, "/", "/c"); /* a container's */
+	mount_is(f, 1, 5, 1, 2, "/part", "/bound");
+	mount_is(f, 7, 6, 1, 3, "/", "/only/there");
+	assert_int_equal(model_create(&m, f), 0);
+	assert_int_equal(m->file_system_count, 3);
+	assert_true(m->file_systems[0].bytes.bytes == 19 * 4096);
+	assert_true(m->file_systems[0].files.bytes == 2);
+	assert_string_equal(m->file_systems[0].mountpoint, "/mnt");
+	assert_string_equal(m->file_systems[1].mountpoint, "/bound");
+	assert_null(m->file_systems[2].mountpoint);
+	model_destroy(m);
+	facts_destroy(f);
+}
+
 static void test_not_seen(void **state)
 {
 	struct facts *f = healthy();
@@ -413,6 +442,7 @@ int main(void)
 		cmocka_unit_test(test_container_paths),
 		cmocka_unit_test(test_directories),
 		cmocka_unit_test(test_directories_sampled),
+		cmocka_unit_test(test_file_systems),
 		cmocka_unit_test(test_not_seen),
 		cmocka_unit_test(test_losses_are_not_seen),
 		cmocka_unit_test(test_unverified_is_not_unseen),
