@@ -280,6 +280,12 @@ int guard_start(struct guard *g, struct err *e)
 	if (r < 0)
 		return r;
 	self_test(g);
+	g->trace = -1;
+	if (g->options->trace) {
+		g->trace = open(g->options->trace, O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0640);
+		if (g->trace < 0)
+			return err_errno(e, errno, g->options->trace);
+	}
 	r = readers_start(&g->readers);
 	if (r < 0)
 		return err_errno(e, r, "threads");
@@ -430,6 +436,8 @@ static uint64_t tick(struct guard *g, bool act)
 		}
 		if (act)
 			act_on(g, w, now);
+		if (g->trace >= 0)
+			record_trace(g, w, now);
 		next = sleep_for(g, w, now);
 		if (next < ns)
 			ns = next;

@@ -89,6 +89,7 @@ struct guard {
 	struct capabilities can;
 	struct pods pods;
 	int signals, wake, psi;
+	int trace; /* -1: none */
 	bool stop;
 	int stop_signal;
 	uint64_t started_ns, end_ns, lookup_ns;
@@ -133,4 +134,6 @@ void record_kill(struct guard *g, const struct victim *v, uint64_t freed, uint64
 		 const char *outcome);
 void record_skip(struct guard *g, struct watched *w, const struct spared *s);
 void record_no_victim(struct guard *g, struct watched *w, uint64_t need);
+/* One reading, for fitting the model; waits for the disk, so it is for that only. */
+void record_trace(struct guard *g, const struct watched *w, uint64_t now);
 void record_stop(struct guard *g, const char *reason);

@@ -20,6 +20,7 @@ enum {
 	OPT_DRY_RUN,
 	OPT_DURATION,
 	OPT_JOURNAL,
+	OPT_TRACE,
 	OPT_CHECK,
 	OPT_VERSION
 };
@@ -43,6 +44,8 @@ void options_help(void)
 	     "      --dry-run            decide and record, signal nobody\n"
 	     "      --duration TIME      stop after TIME (10s, 5m, 24h)\n"
 	     "      --journal FILE       default " OPTIONS_JOURNAL "; - is standard output\n"
+	     "      --trace FILE         also every reading as a line of numbers, to fit the model "
+	     "to\n"
 	     "      --check              explain the configuration, show who would die now and "
 	     "why,\n"
 	     "                           and who never; then stop\n"
@@ -100,6 +103,9 @@ static int one_option(int opt, struct options *o, struct err *e)
 		if (!*optarg || strlen(optarg) > 255)
 			return err_set(e, EINVAL, "--journal: a path of 1 to 255 bytes");
 		return 0;
+	case OPT_TRACE:
+		o->trace = optarg;
+		return 0;
 	case OPT_DURATION:
 		if (parse_duration_ns(optarg, &o->duration_ns) < 0 || !o->duration_ns)
 			return err_set(e, EINVAL, "--duration: %.60s: not a time (10s, 5m, 24h)",
@@ -123,6 +129,7 @@ int options_parse(int argc, char **argv, struct options *ret, struct err *e)
 		{"dry-run", no_argument, NULL, OPT_DRY_RUN},
 		{"duration", required_argument, NULL, OPT_DURATION},
 		{"journal", required_argument, NULL, OPT_JOURNAL},
+		{"trace", required_argument, NULL, OPT_TRACE},
 		{"check", no_argument, NULL, OPT_CHECK},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, OPT_VERSION},

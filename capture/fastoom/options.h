@@ -15,7 +15,8 @@ struct options {
 	const char *prefer[CONFIG_LIST], *avoid[CONFIG_LIST];
 	unsigned n_scopes, n_prefer, n_avoid;
 	bool group, spare_pid1, dry_run, check, help, version;
-	uint64_t duration_ns;	  /* 0: until told to stop */
+	const char *trace;    /* every reading goes here, for fitting the model; NULL: nowhere */
+	uint64_t duration_ns; /* 0: until told to stop */
 	config_line_fn each_line; /* --check: hears of the configuration's lines; else NULL */
 };
 

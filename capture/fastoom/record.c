@@ -322,6 +322,53 @@ void record_no_victim(struct guard *g, struct watched *w, uint64_t need)
 	finish(g, &b, true);
 }
 
+/* The number alone: what real() writes behind a key, and -1 for what was not measured. */
+static void bare(struct sbuf *b, double value)
+{
+	uint64_t v = value >= 0 && value < 1e9 ? (uint64_t)(value * 1e6 + 0.5) : 0;
+	char digits[7];
+
+	sbuf_putc(b, b->len ? '\t' : ' ');
+	if (!(value >= 0))
+		sbuf_puts(b, "-1");
+	else if (value >= 1e9)
+		sbuf_puts(b, "1e9");
+	else {
+		sbuf_u64(b, v / 1000000);
+		v %= 1000000;
+		for (int i = 5; i >= 0; i--, v /= 10)
+			digits[i] = (char)('0' + v % 10);
+		digits[6] = '\0';
+		sbuf_putc(b, '.');
+		sbuf_puts(b, digits);
+	}
+}
+
+void record_trace(struct guard *g, const struct watched *w, uint64_t now)
+{
+	const struct features *f = &w->features;
+	struct sbuf b = SBUF(g->line);
+
+	sbuf_reset(&b);
+	sbuf_puts(&b, w->scope.name);
+	bare(&b, (double)now / 1e9);
+	bare(&b, f->available);
+	bare(&b, f->busy);
+	bare(&b, f->refault);
+	bare(&b, f->stall);
+	bare(&b, f->kswapd);
+	bare(&b, f->tte_s);
+	bare(&b, f->swap_free);
+	bare(&b, f->consuming);
+	bare(&b, f->under_oom);
+	bare(&b, w->probability);
+	sbuf_putc(&b, '\n');
+	if (write(g->trace, b.p, b.len) < 0) {
+		close(g->trace);
+		g->trace = -1;
+	}
+}
+
 void record_stop(struct guard *g, const char *reason)
 {
 	struct sbuf b = begin(g, "stop");

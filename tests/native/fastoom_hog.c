@@ -9,12 +9,16 @@
  *	-l	the memory is held by a thread while the leader has exited
  *	-n NAME	set comm
  *	-i MIB	so much of it at once
- *	-f PATH	instead of heap, write MIB to this file, over and over, and read it back (page
- *cache) -d DIR	instead of heap, MIB of files in DIR (a tmpfs)
+ *	-f PATH	instead of heap, write MIB to this file, over and over, and read it back
+ *	-L	lock it in memory
+ *	-V	the memory is shared with a child made by CLONE_VM, which stays
+ *	-F PATH	then read this file over and over
+ *	-d DIR	instead of heap, MIB of files in DIR (a tmpfs)
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -30,7 +34,7 @@
 struct job {
 	size_t bytes, first;
 	double rate; /* bytes per second */
-	const char *file, *dir;
+	const char *file, *dir, *reread;
 };
 
 static double now(void)
@@ -104,6 +108,17 @@ static void fill_tmpfs(const struct job *j)
 	}
 }
 
+static void read_again(const struct job *j)
+{
+	static char buf[STEP];
+	int fd = open(j->reread, O_RDONLY);
+
+	while (fd >= 0 && read(fd, buf, STEP) > 0)
+		;
+	if (fd >= 0)
+		close(fd);
+}
+
 static void work(const struct job *j)
 {
 	if (j->file)
@@ -112,6 +127,8 @@ static void work(const struct job *j)
 		fill_tmpfs(j);
 	else
 		take_heap(j);
+	while (j->reread)
+		read_again(j);
 	for (;;)
 		pause();
 }
@@ -122,14 +139,21 @@ static void *thread(void *ctx)
 	return NULL;
 }
 
+static int share(void *ctx)
+{
+	for (;;)
+		pause();
+	return ctx != NULL;
+}
+
 int main(int argc, char **argv)
 {
 	struct job j = {0};
 	unsigned processes = 1;
-	bool groups = false, leaderless = false, child = false;
+	bool groups = false, leaderless = false, child = false, sharer = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "tk:p:ln:i:f:d:")) != -1) {
+	while ((opt = getopt(argc, argv, "tk:p:ln:i:f:F:d:LV")) != -1) {
 		switch (opt) {
 		case 't':
 			signal(SIGTERM, SIG_IGN);
@@ -150,6 +174,15 @@ int main(int argc, char **argv)
 			break;
 		case 'f':
 			j.file = optarg;
+			break;
+		case 'L':
+			mlockall(MCL_FUTURE);
+			break;
+		case 'V':
+			sharer = true;
+			break;
+		case 'F':
+			j.reread = optarg;
 			break;
 		case 'd':
 			j.dir = optarg;
@@ -175,6 +208,12 @@ int main(int argc, char **argv)
 	}
 	while (groups && !child)
 		pause();
+	if (sharer) {
+		static char stack[65536];
+
+		/* A process of its own, with the same memory: our end frees nothing. */
+		clone(share, stack + sizeof(stack), CLONE_VM, NULL);
+	}
 	if (leaderless) {
 		pthread_t t;
 
