@@ -72,6 +72,8 @@ int model_create(struct model **ret, const struct facts *f)
 	b.sampled = f->scan.count && sample_design_init(&b.design, &f->scan.rows[0]) == 0;
 	b.page_size = page_size(f, &b.design, b.sampled);
 	r = paths_create(&b.paths, f, m->arena);
+	if (r == 0)
+		r = hotspot_create(&m->hotspot, f, m->arena);
 	for (size_t i = 0; r == 0 && i < sizeof(steps) / sizeof(steps[0]); i++)
 		r = steps[i](&b);
 	if (r == 0 && arena_exhausted(m->arena))

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "delays.h"
+#include "hotspot.h"
 #include "facts/facts.h"
 
 struct estimate { /* bytes with a 95% interval; low == high == bytes when exact */
@@ -191,6 +192,7 @@ struct model {
 	double residual_bytes, residual_low, residual_high;
 
 	struct model_delays delays[DELAY_TABLES];
+	struct hotspot *hotspot; /* NULL: no stacks were captured */
 
 	struct not_seen { /* what could not be seen, and why */
 		const char *what, *why;

@@ -178,22 +178,10 @@ static void probes(struct json *j, const struct model *m)
 	json_array_end(j);
 }
 
-/* Samples of stacks: no collector of these yet. */
-static void stacks(struct json *j, const struct report *r)
-{
-	json_knull(j, "frequency_hz");
-	json_knull(j, "samples_expected");
-	json_knull(j, "samples_received");
-	json_knull(j, "lost");
-	json_knull(j, "functions");
-	json_knull(j, "seconds");
-	json_knull(j, "off_cpu");
-}
-
 void json_hotspot(struct json *j, const struct report *r)
 {
 	const struct model *m = r->model;
-	bool any = false;
+	bool any = m->hotspot;
 
 	for (int t = 0; t < DELAY_TABLES; t++)
 		any |= m->delays[t].captured;
@@ -203,7 +191,7 @@ void json_hotspot(struct json *j, const struct report *r)
 	}
 	json_key(j, "hotspot");
 	json_object(j);
-	stacks(j, r);
+	json_stacks(j, r);
 	for (int t = 0; t < DELAY_TABLES; t++)
 		table(j, &m->delays[t], t);
 	probes(j, m);

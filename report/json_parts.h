@@ -10,4 +10,5 @@ void json_memory(struct json *j, const struct report *r);     /* json_memory.c *
 void json_guard(struct json *j, const struct report *r);      /* json_guard.c */
 void json_page_cache(struct json *j, const struct report *r); /* json_cache.c */
 void json_cgroups(struct json *j, const struct model *m);     /* json_groups.c */
+void json_stacks(struct json *j, const struct report *r);     /* json_stacks.c */
 void json_hotspot(struct json *j, const struct report *r);    /* json_hotspot.c */

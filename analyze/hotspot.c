@@ -1,0 +1,447 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Samples, stacks and threads put together; who was hot, and when. */
+#include "hotspot.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lookup.h"
+#include "model_build.h"
+
+#define FRAMES_MAX 512u /* of one stack */
+#define ALL_FRAMES_MAX (64u << 20)
+#define SECONDS_MAX 100000u
+
+struct build {
+	struct hotspot *h;
+	const struct facts *f;
+	struct arena *arena;
+	struct frame_namer *namer;
+	struct lookup stack_ids, thread_ids; /* → index */
+	size_t frame_cap;
+	uint64_t *weights; /* samples on the CPU, of each stack */
+};
+
+static uint64_t setting(const struct facts *f, const char *key)
+{
+	for (size_t i = 0; i < f->stack_settings.count; i++) {
+		const struct fact_stack_setting *s = &f->stack_settings.rows[i];
+		char *end;
+		uint64_t v;
+
+		if (!s->key || !s->value || strcmp(s->key, key) != 0)
+			continue;
+		errno = 0;
+		v = strtoull(s->value, &end, 10);
+		return end == s->value || *end || errno || *s->value == '-' ? FACT_NONE : v;
+	}
+	return FACT_NONE;
+}
+
+/* ------------------------------------------------------------------ stacks */
+
+static int add_frame(struct build *b, uint32_t name)
+{
+	struct hotspot *h = b->h;
+
+	if (name == UINT32_MAX)
+		return -ENOMEM;
+	if (h->frame_count == b->frame_cap) {
+		size_t cap = b->frame_cap ? b->frame_cap * 2 : 4096;
+		uint32_t *more = arena_grow(b->arena, h->frames, b->frame_cap * sizeof(*more),
+					    cap * sizeof(*more));
+
+		if (!more || cap > ALL_FRAMES_MAX)
+			return -ENOMEM;
+		h->frames = more;
+		b->frame_cap = cap;
+	}
+	h->frames[h->frame_count++] = name;
+	return 0;
+}
+
+struct address {
+	uint64_t mapping, address;
+	bool kernel;
+};
+
+/*
+ * "[MAPPING:]HEX[!] …", leaf first.  An address above the leaf is where the call returns to: the
+ * call itself is before it.
+ */
+static size_t parse_addresses(const char *text, bool kernel, struct address *out, size_t room)
+{
+	size_t n = 0;
+
+	while (text && *text && n < room) {
+		struct address a = {.kernel = kernel};
+		bool exact = n == 0;
+		char *end;
+
+		if (!kernel) {
+			a.mapping = strtoull(text, &end, 10);
+			if (*end != ':')
+				break;
+			text = end + 1;
+		}
+		a.address = strtoull(text, &end, 16);
+		if (end == text)
+			break;
+		if (*end == '!') {
+			exact = true;
+			end++;
+		}
+		a.address -= !exact;
+		out[n++] = a;
+		if (*end != ' ')
+			break;
+		text = end + 1;
+	}
+	return n;
+}
+
+static int add_stack(struct build *b, const struct fact_stack *s, struct hot_stack *ret)
+{
+	struct address a[FRAMES_MAX];
+	size_t kernel = parse_addresses(s->kernel, true, a, FRAMES_MAX / 2);
+	size_t user = parse_addresses(s->user, false, a + kernel, FRAMES_MAX - kernel);
+	int r = 0;
+
+	/* The kernel's part is entered from the user's, so it comes last. */
+	*ret = (struct hot_stack){.first = (uint32_t)b->h->frame_count};
+	for (size_t i = user; i > 0 && !r; i--)
+		r = add_frame(b, frame_namer_find(b->namer, a[kernel + i - 1].mapping, false,
+						  a[kernel + i - 1].address));
+	for (size_t i = kernel; i > 0 && !r; i--)
+		r = add_frame(b, frame_namer_find(b->namer, 0, true, a[i - 1].address));
+	ret->count = (uint32_t)b->h->frame_count - ret->first;
+	ret->truncated = !s->end || (strcmp(s->end, "root") && strcmp(s->end, "root-pointer") &&
+				     strcmp(s->end, "kernel"));
+	if (user == 0 && s->kernel_cut == 1)
+		ret->truncated = true;
+	return r;
+}
+
+static int add_stacks(struct build *b)
+{
+	const struct facts *f = b->f;
+	struct hotspot *h = b->h;
+	int r = 0;
+
+	h->stacks = arena_alloc(b->arena, (f->stacks.count + 1) * sizeof(*h->stacks));
+	if (!h->stacks || lookup_init(&b->stack_ids, b->arena, f->stacks.count + 1) < 0)
+		return -ENOMEM;
+	h->stacks[h->stack_count++] = (struct hot_stack){.truncated = true};
+	for (size_t i = 0; i < f->stacks.count && !r; i++) {
+		uint32_t *id = lookup_put(&b->stack_ids, f->stacks.rows[i].stack, 0, NULL, 0);
+
+		if (*id)
+			continue;
+		r = add_stack(b, &f->stacks.rows[i], &h->stacks[h->stack_count]);
+		*id = (uint32_t)h->stack_count++; /* not 0: that is the unknown one */
+	}
+	return r;
+}
+
+/* ------------------------------------------------------------------ threads */
+
+static int add_threads(struct build *b)
+{
+	const struct facts *f = b->f;
+	struct hotspot *h = b->h;
+	struct lookup processes;
+
+	h->threads = arena_alloc(b->arena, (f->stack_threads.count + 1) * sizeof(*h->threads));
+	if (!h->threads || lookup_init(&b->thread_ids, b->arena, f->stack_threads.count + 1) < 0 ||
+	    lookup_init(&processes, b->arena, f->stack_processes.count + 1) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->stack_processes.count; i++)
+		*lookup_put(&processes, f->stack_processes.rows[i].process, 0, NULL, 0) =
+			(uint32_t)i + 1;
+	h->threads[h->thread_count++] = (struct hot_thread){
+		.pid = FACT_NONE, .tid = FACT_NONE, .comm = "", .process_comm = "", .cgroup = ""};
+	for (size_t i = 0; i < f->stack_threads.count; i++) {
+		const struct fact_stack_thread *t = &f->stack_threads.rows[i];
+		uint32_t at = lookup_get(&processes, t->process, 0, NULL, 0);
+		const struct fact_stack_process *p = at ? &f->stack_processes.rows[at - 1] : NULL;
+		uint32_t *id = lookup_put(&b->thread_ids, t->thread, 0, NULL, 0);
+
+		if (*id)
+			continue;
+		h->threads[h->thread_count] = (struct hot_thread){
+			.pid = p ? p->pid : FACT_NONE,
+			.tid = t->tid,
+			.comm = t->comm ? t->comm : "",
+			.process_comm = p && p->comm ? p->comm
+					: t->comm    ? t->comm
+						     : "",
+			.cgroup = p && p->cgroup ? p->cgroup : "",
+			.own = p && p->own == 1,
+		};
+		*id = (uint32_t)h->thread_count++;
+	}
+	return 0;
+}
+
+/* ------------------------------------------------------------------ samples */
+
+static int by_time(const void *a, const void *b)
+{
+	const struct hot_sample *x = a, *y = b;
+
+	if (x->time_ns != y->time_ns)
+		return x->time_ns < y->time_ns ? -1 : 1;
+	if (x->thread != y->thread)
+		return x->thread < y->thread ? -1 : 1;
+	if (x->stack != y->stack)
+		return x->stack < y->stack ? -1 : 1;
+	return x->ns < y->ns ? -1 : x->ns > y->ns;
+}
+
+static int add_samples(struct build *b)
+{
+	const struct facts *f = b->f;
+	struct hotspot *h = b->h;
+
+	h->samples = arena_alloc(b->arena, (f->stack_samples.count + 1) * sizeof(*h->samples));
+	b->weights = arena_alloc(b->arena, h->stack_count * sizeof(*b->weights));
+	if (!h->samples || !b->weights)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->stack_samples.count; i++) {
+		const struct fact_stack_sample *s = &f->stack_samples.rows[i];
+		uint32_t stack = lookup_get(&b->stack_ids, s->stack, 0, NULL, 0);
+		uint32_t thread = lookup_get(&b->thread_ids, s->thread, 0, NULL, 0);
+
+		if (s->time_ns == FACT_NONE || s->state == FACT_NONE)
+			continue;
+		h->samples[h->sample_count++] = (struct hot_sample){
+			.time_ns = s->time_ns,
+			.thread = thread,
+			.stack = stack,
+			.state = (uint8_t)s->state,
+			.ns = s->ns == FACT_NONE ? 0 : s->ns,
+		};
+		if (s->state != STACK_ON_CPU)
+			continue;
+		h->on_cpu++;
+		h->truncated += h->stacks[stack].truncated;
+		b->weights[stack]++;
+	}
+	qsort(h->samples, h->sample_count, sizeof(*h->samples), by_time);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ who was hot */
+
+static int by_heat(const void *a, const void *b)
+{
+	const struct hot_function *x = a, *y = b;
+
+	if (x->self != y->self)
+		return x->self < y->self ? 1 : -1;
+	if (x->total != y->total)
+		return x->total < y->total ? 1 : -1;
+	return x->name < y->name ? -1 : x->name > y->name;
+}
+
+static int rank_functions(struct build *b)
+{
+	struct hotspot *h = b->h;
+	uint32_t *seen = arena_alloc(b->arena, (h->name_count + 1) * sizeof(*seen));
+	size_t kept = 0;
+
+	h->functions = arena_alloc(b->arena, (h->name_count + 1) * sizeof(*h->functions));
+	if (!seen || !h->functions)
+		return -ENOMEM;
+	for (size_t i = 0; i < h->name_count; i++)
+		h->functions[i].name = (uint32_t)i;
+	for (size_t s = 0; s < h->stack_count; s++) {
+		const struct hot_stack *k = &h->stacks[s];
+
+		for (uint32_t i = 0; i < k->count && b->weights[s]; i++) {
+			uint32_t name = h->frames[k->first + i];
+
+			h->unnamed_frames +=
+				!strcmp(h->names[name].function, "[unknown]") ? b->weights[s] : 0;
+			if (i == k->count - 1)
+				h->functions[name].self += b->weights[s];
+			if (seen[name] == s + 1)
+				continue;
+			seen[name] = (uint32_t)s + 1;
+			h->functions[name].total += b->weights[s];
+		}
+	}
+	for (size_t i = 0; i < h->name_count; i++)
+		if (h->functions[i].total)
+			h->functions[kept++] = h->functions[i];
+	h->function_count = kept;
+	qsort(h->functions, kept, sizeof(*h->functions), by_heat);
+	return 0;
+}
+
+struct heat {
+	uint64_t key;
+	uint32_t thread, samples;
+};
+
+/* Add one to the tally of key; the tallies are few: the processes of one second. */
+static struct heat *count(struct heat *t, size_t *n, size_t room, uint64_t key)
+{
+	for (size_t i = 0; i < *n; i++) {
+		if (t[i].key != key)
+			continue;
+		t[i].samples++;
+		return &t[i];
+	}
+	if (*n == room)
+		return NULL;
+	t[*n] = (struct heat){.key = key, .samples = 1};
+	return &t[(*n)++];
+}
+
+static const struct heat *most(const struct heat *t, size_t n)
+{
+	const struct heat *best = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		if (!best || t[i].samples > best->samples)
+			best = &t[i];
+	return best;
+}
+
+#define TALLIES 1024
+
+/* How much of second s the clocks ran, in seconds. */
+static double covered(const struct hotspot *h, uint64_t s)
+{
+	double from = (double)s, to = (double)s + 1;
+
+	if (h->start_ns != FACT_NONE && (double)h->start_ns / 1e9 > from)
+		from = (double)h->start_ns / 1e9;
+	if (h->end_ns != FACT_NONE && (double)h->end_ns / 1e9 < to)
+		to = (double)h->end_ns / 1e9;
+	return to > from ? to - from : 0;
+}
+
+static void hottest(const struct hotspot *h, size_t first, size_t end, struct hot_second *ret)
+{
+	struct heat t[TALLIES];
+	const struct heat *process, *function;
+	size_t n = 0;
+	uint64_t pid;
+
+	for (size_t i = first; i < end; i++) {
+		const struct hot_thread *thread = &h->threads[h->samples[i].thread];
+		struct heat *one;
+
+		if (h->samples[i].state != STACK_ON_CPU || thread->own)
+			continue;
+		one = count(t, &n, TALLIES, thread->pid);
+		if (one && one->samples == 1)
+			one->thread = h->samples[i].thread;
+	}
+	process = most(t, n);
+	if (!process)
+		return;
+	ret->thread = process->thread;
+	ret->samples = process->samples;
+	ret->cpu_percent = NAN;
+	if (covered(h, ret->second) > 0 && h->hz > 0)
+		ret->cpu_percent = 100.0 * process->samples / (h->hz * covered(h, ret->second));
+	pid = process->key;
+	n = 0;
+	for (size_t i = first; i < end; i++) {
+		const struct hot_stack *k = &h->stacks[h->samples[i].stack];
+
+		if (h->samples[i].state == STACK_ON_CPU && k->count &&
+		    h->threads[h->samples[i].thread].pid == pid)
+			count(t, &n, TALLIES, h->frames[k->first + k->count - 1]);
+	}
+	function = most(t, n);
+	ret->name = function ? (uint32_t)function->key : UINT32_MAX;
+}
+
+static int rank_seconds(struct build *b)
+{
+	struct hotspot *h = b->h;
+	size_t cap = 0;
+
+	for (size_t i = 0; i < h->sample_count;) {
+		struct hot_second s = {.second = h->samples[i].time_ns / 1000000000,
+				       .name = UINT32_MAX};
+		size_t end = i;
+
+		while (end < h->sample_count && h->samples[end].time_ns / 1000000000 == s.second)
+			end++;
+		hottest(h, i, end, &s);
+		i = end;
+		if (!s.samples || h->second_count == SECONDS_MAX)
+			continue;
+		if (h->second_count == cap) {
+			size_t want = cap ? cap * 2 : 64;
+			void *more =
+				arena_grow(b->arena, h->seconds, cap * sizeof(s), want * sizeof(s));
+
+			if (!more)
+				return -ENOMEM;
+			h->seconds = more;
+			cap = want;
+		}
+		h->seconds[h->second_count++] = s;
+	}
+	return 0;
+}
+
+static uint64_t sum_known(uint64_t a, uint64_t b)
+{
+	if (a == FACT_NONE || b == FACT_NONE)
+		return a == FACT_NONE ? b : a;
+	return none_add(a, b);
+}
+
+static void read_settings(struct hotspot *h, const struct facts *f)
+{
+	uint64_t hz = setting(f, "hz");
+
+	h->hz = hz == FACT_NONE || !hz ? NAN : (double)hz;
+	h->expected = setting(f, "samples_expected");
+	h->received = setting(f, "samples_received");
+	h->lost_ring_full = setting(f, "lost_ring_full");
+	h->lost_stack_error = sum_known(setting(f, "stack_errors"), setting(f, "stacks_unknown"));
+	h->lost_throttled = sum_known(setting(f, "lost_throttled"), setting(f, "lost_recursion"));
+	h->start_ns = setting(f, "start_ns");
+	h->end_ns = setting(f, "end_ns");
+	h->cut = f->stack_samples.cut || f->stacks.cut || f->stack_symbols.cut;
+}
+
+int hotspot_create(struct hotspot **ret, const struct facts *f, struct arena *a)
+{
+	struct build b = {.f = f, .arena = a};
+	int r;
+
+	*ret = NULL;
+	if (!f->stack_settings.count && !f->stack_samples.count)
+		return 0;
+	b.h = arena_alloc(a, sizeof(*b.h));
+	if (!b.h)
+		return -ENOMEM;
+	read_settings(b.h, f);
+	r = frame_namer_create(&b.namer, f, a);
+	if (!r)
+		r = add_stacks(&b);
+	if (!r)
+		r = add_threads(&b);
+	if (!r)
+		r = add_samples(&b);
+	if (r)
+		return r;
+	b.h->name_count = frame_namer_names(b.namer, &b.h->names);
+	r = rank_functions(&b);
+	if (!r)
+		r = rank_seconds(&b);
+	if (!r)
+		*ret = b.h;
+	return r;
+}
