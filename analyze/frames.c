@@ -13,25 +13,29 @@
 struct frame_namer {
 	const struct facts *f;
 	struct arena *arena;
-	const struct fact_stack_symbol **symbols; /* by object and offset */
-	struct lookup mappings, objects;	  /* id → row + 1 */
-	struct lookup name_ids;			  /* (function, module) → index + 1 */
-	struct lookup modules;			  /* module's text → number */
+	uint32_t *symbols;		 /* rows, by object and offset */
+	struct lookup mappings, objects; /* id → row + 1 */
+	struct lookup name_ids;		 /* (function, module) → index + 1 */
+	struct lookup modules;		 /* module's text → number */
 	uint32_t module_count;
 	struct hot_name *names;
 	size_t name_count, name_cap;
 };
 
-static int by_place(const void *a, const void *b)
+static int place_cmp(const struct fact_stack_symbol *s, uint64_t object, uint64_t offset)
 {
-	const struct fact_stack_symbol *x = *(const struct fact_stack_symbol *const *)a;
-	const struct fact_stack_symbol *y = *(const struct fact_stack_symbol *const *)b;
+	if (s->object != object)
+		return s->object < object ? -1 : 1;
+	return s->offset < offset ? -1 : s->offset > offset;
+}
 
-	if (x->object != y->object)
-		return x->object < y->object ? -1 : 1;
-	if (x->offset != y->offset)
-		return x->offset < y->offset ? -1 : 1;
-	return 0;
+static int by_place(const void *a, const void *b, void *ctx)
+{
+	const struct fact_stack_symbol *rows = ctx;
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+	int r = place_cmp(&rows[x], rows[y].object, rows[y].offset);
+
+	return r ? r : x < y ? -1 : x > y;
 }
 
 static int index_rows(struct frame_namer *n)
@@ -46,8 +50,9 @@ static int index_rows(struct frame_namer *n)
 	    lookup_init(&n->name_ids, n->arena, names) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < f->stack_symbols.count; i++)
-		n->symbols[i] = &f->stack_symbols.rows[i];
-	qsort(n->symbols, f->stack_symbols.count, sizeof(*n->symbols), by_place);
+		n->symbols[i] = (uint32_t)i;
+	qsort_r(n->symbols, f->stack_symbols.count, sizeof(*n->symbols), by_place,
+		f->stack_symbols.rows);
 	for (size_t i = 0; i < f->stack_mappings.count; i++)
 		*lookup_put(&n->mappings, f->stack_mappings.rows[i].mapping, 0, NULL, 0) =
 			(uint32_t)i + 1;
@@ -81,11 +86,21 @@ static const struct fact_stack_object *object_of(const struct frame_namer *n, ui
 static const struct fact_stack_symbol *symbol_at(const struct frame_namer *n, uint64_t object,
 						 uint64_t offset)
 {
-	struct fact_stack_symbol key = {.object = object, .offset = offset};
-	const struct fact_stack_symbol *k = &key, **found;
+	size_t low = 0, high = n->f->stack_symbols.count;
 
-	found = bsearch(&k, n->symbols, n->f->stack_symbols.count, sizeof(*n->symbols), by_place);
-	return found ? *found : NULL;
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+		const struct fact_stack_symbol *s = &n->f->stack_symbols.rows[n->symbols[mid]];
+		int r = place_cmp(s, object, offset);
+
+		if (!r)
+			return s;
+		if (r < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return NULL;
 }
 
 static bool is_kind(const struct fact_stack_object *o, const char *kind)

@@ -102,6 +102,13 @@ static size_t parse_addresses(const char *text, bool kernel, struct address *out
 	return n;
 }
 
+/* The ways for a stack to have ended where it really ends. */
+static bool is_bottom(const char *end)
+{
+	return end && (strcmp(end, "root") == 0 || strcmp(end, "root-pointer") == 0 ||
+		       strcmp(end, "kernel") == 0);
+}
+
 static int add_stack(struct build *b, const struct fact_stack *s, struct hot_stack *ret)
 {
 	struct address a[FRAMES_MAX];
@@ -117,8 +124,7 @@ static int add_stack(struct build *b, const struct fact_stack *s, struct hot_sta
 	for (size_t i = kernel; i > 0 && !r; i--)
 		r = add_frame(b, frame_namer_find(b->namer, 0, true, a[i - 1].address));
 	ret->count = (uint32_t)b->h->frame_count - ret->first;
-	ret->truncated = !s->end || (strcmp(s->end, "root") && strcmp(s->end, "root-pointer") &&
-				     strcmp(s->end, "kernel"));
+	ret->truncated = !is_bottom(s->end);
 	if (user == 0 && s->kernel_cut == 1)
 		ret->truncated = true;
 	return r;
