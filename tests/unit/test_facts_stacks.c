@@ -13,10 +13,10 @@ static void tables(void **state)
 	facts_rows_member(&t, "tables/stack_samples.tsv",
 			  "time_ns\tstate\tthread\tcpu\tstack\tns\n"
 			  "10\t\t1\t0\t7\t\n20\tdisk\t1\t0\t8\t5000\n30\todd\t1\t0\t7\t\n");
-	facts_rows_member(
-		&t, "tables/stack_stacks.tsv",
-		"stack\tprocess\tkernel\tuser\tuser_end\tuser_by\tkernel_cut\n7\t3\tffffffff81000000 "
-		"ffffffff82000000\t1:401000 1:402000!\troot\tt\t0\n\tx\t\t\t\n");
+	facts_rows_member(&t, "tables/stack_stacks.tsv",
+			  "stack\tprocess\tkernel\tuser\tuser_end\tuser_by\tkernel_"
+			  "cut\n7\t3\tffffffff81000000 "
+			  "ffffffff82000000\t1:401000 1:402000!\troot\tt\t0\n\tx\t\t\t\n");
 	facts_rows_member(&t, "tables/stack_processes.tsv",
 			  "process\tpid\tcomm\texe\tcgroup\town\n3\t77\ta b\t/bin/a\t/x\t0\n");
 	facts_rows_member(&t, "tables/stack_threads.tsv",
