@@ -26,26 +26,40 @@ in_group() {
 }
 fault() { in_group "$1" "$truth" fault "$2" "$3" "$4"; }
 
-# Files that nobody has in the cache: written, synced, and dropped again.
 for f in shared inner pin1 pin2; do
 	head -c $((8 * MiB)) /dev/urandom >"$TMP/$f"
 	sync "$TMP/$f"
-	dd if="$TMP/$f" iflag=nocache count=0 status=none
 done
-if [ -n "$("$truth" show "$TMP/shared")" ]; then
-	skip "cgroups" "the file system of $TMP keeps its cache"
-	exit 0
-fi
-fault a "$TMP/shared" 0 $((3 * MiB))
-fault b "$TMP/shared" $((3 * MiB)) $((5 * MiB))
-fault a/inner "$TMP/inner" 0 $((2 * MiB))
-fault gone "$TMP/pin1" 0 $((6 * MiB))
-fault gone "$TMP/pin2" 0 $((1 * MiB))
-# Nobody else on this machine shall evict them while we look.
-"$truth" hold "$TMP/shared" $((8 * MiB)) "$TMP/inner" $((2 * MiB)) "$TMP/pin1" $((6 * MiB)) "$TMP/pin2" $MiB >"$TMP/held" & holder=$!
-at_exit kill "$holder"
-wait_for 10 test -s "$TMP/held" || { fail "the files are held" "no answer"; exit 1; }
 gone_ino=$(stat -c %i "$top/gone") top_ino=$(stat -c %i "$top")
+# Each file into the cache by its group, and held there: nobody else on this machine shall evict it while we look.
+# What was evicted before it was held is charged to us, and that is another try.
+charge() {
+	: >"$TMP/held"
+	for f in shared inner pin1 pin2; do dd if="$TMP/$f" iflag=nocache count=0 status=none; done
+	[ -z "$("$truth" show "$TMP/shared")" ] || return 1
+	fault a "$TMP/shared" 0 $((3 * MiB))
+	fault b "$TMP/shared" $((3 * MiB)) $((5 * MiB))
+	fault a/inner "$TMP/inner" 0 $((2 * MiB))
+	fault gone "$TMP/pin1" 0 $((6 * MiB))
+	fault gone "$TMP/pin2" 0 $((1 * MiB))
+	"$truth" hold "$TMP/shared" $((8 * MiB)) "$TMP/inner" $((2 * MiB)) "$TMP/pin1" $((6 * MiB)) "$TMP/pin2" $MiB >"$TMP/held" & holder=$!
+	wait_for 60 test -s "$TMP/held" || { fail "the files are held" "no answer"; exit 1; }
+	[ "$(for f in shared inner pin1 pin2; do "$truth" show "$TMP/$f"; done | sort)" = "$({
+		echo "$(stat -c %i "$top/a") 768"
+		echo "$(stat -c %i "$top/b") 1280"
+		echo "$(stat -c %i "$top/a/inner") 512"
+		echo "$gone_ino 1536"
+		echo "$gone_ino 256"
+	} | sort)" ]
+}
+for try in 1 2 3 4 5; do
+	holder=
+	! charge || break
+	[ -n "$holder" ] || { skip "cgroups" "the file system of $TMP keeps its cache"; exit 0; }
+	kill "$holder"
+	wait "$holder" 2>/dev/null
+done
+at_exit kill "$holder"
 stat_cache() { awk '$1 == "cache" { print $2 }' "$top/$1/memory.stat"; }
 gone_cache=$(stat_cache gone)
 equal "before it goes, kpagecgroup says the group has the file" "$gone_ino $((6 * 256))" "$("$truth" show "$TMP/pin1")"

@@ -4,6 +4,7 @@
 GUEST_MEMORY=${GUEST_MEMORY:-1024}
 GUEST_ARGUMENTS=   # for the kernel, beside those of a boot
 QEMU_MORE=()       # for QEMU
+ACCEL=tcg,thread=multi CPUS=2
 PLUG=              # so many times 128 MiB are added once the guest says that it is ready
 BOOT_TRIES=6
 MODULES=(virtio_pci virtio_blk crc32c_generic ext4 overlay fuse)
@@ -53,7 +54,7 @@ one_boot() {
 		monitor="pipe:$TMP/monitor"
 	fi
 	: >"$TMP/serial.log"
-	"$QEMU" -machine "$MACHINE" -accel tcg,thread=multi -cpu "$CPU" -smp 2 -m "$GUEST_MEMORY" -nographic -no-reboot -nodefaults \
+	"$QEMU" -machine "$MACHINE" -accel "$ACCEL" -cpu "$CPU" -smp "$CPUS" -m "$GUEST_MEMORY" -nographic -no-reboot -nodefaults \
 		-serial "file:$TMP/serial.log" -monitor "$monitor" -display none \
 		-kernel "$KERNEL_DIR/vmlinuz" -initrd "$initramfs" \
 		-append "console=$CONSOLE panic=-1 quiet loglevel=4 mitigations=off tsc=unstable $GUEST_ARGUMENTS $arguments" \
