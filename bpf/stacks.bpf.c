@@ -12,6 +12,7 @@
 #endif
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>
+#include <stdbool.h>
 #include "stacks.h"
 #include "stacks_unwind.h"
 
@@ -19,9 +20,32 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define PF_KTHREAD 0x00200000
 
+#define TASK_INTERRUPTIBLE 1
+#define TASK_UNINTERRUPTIBLE 2
+#define TASK_DEAD 0x80
+#define TASK_NOLOAD 0x400
+
 struct task_struct {
 	void *stack;
 	unsigned int flags;
+	unsigned int __state;
+	int pid, tgid;
+	char comm[16];
+} __attribute__((preserve_access_index));
+
+/* Before 5.14. */
+struct task_struct___old {
+	long state;
+} __attribute__((preserve_access_index));
+
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+	__u64 session_id, seq_num;
+} __attribute__((preserve_access_index));
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 } __attribute__((preserve_access_index));
 
 const volatile struct stacks_config config;
@@ -55,9 +79,8 @@ struct {
  * kernel stack.  How large that stack is and what is left free below differs between kernels; the
  * code segment tells whether we are right.
  */
-static __always_inline int entry_registers(struct walk *w)
+static __always_inline int entry_registers(struct walk *w, struct task_struct *task)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	unsigned long stack = (unsigned long)BPF_CORE_READ(task, stack);
 	struct pt_regs regs;
 
@@ -81,7 +104,7 @@ static __always_inline int entry_registers(struct walk *w)
 static __always_inline int user_registers(struct walk *w, const struct bpf_perf_event_data *ctx)
 {
 	if ((ctx->regs.cs & 3) == 0)
-		return entry_registers(w);
+		return entry_registers(w, (void *)bpf_get_current_task());
 	if ((ctx->regs.cs & 0xffff) != USER_CS) /* a 32-bit program */
 		return -1;
 	w->ip = ctx->regs.ip;
@@ -90,6 +113,14 @@ static __always_inline int user_registers(struct walk *w, const struct bpf_perf_
 	return 0;
 }
 #else
+/* The registers' size differs between kernels there. */
+static __always_inline int entry_registers(struct walk *w, struct task_struct *task)
+{
+	(void)w;
+	(void)task;
+	return -1;
+}
+
 static __always_inline int user_registers(struct walk *w, const struct bpf_perf_event_data *ctx)
 {
 	if (ctx->regs.pstate & 0xf) /* not from user space */
@@ -228,3 +259,5 @@ int stacks_on_cpu(struct bpf_perf_event_data *ctx)
 		c->samples++;
 	return 0;
 }
+
+#include "stacks_off.h"

@@ -10,7 +10,7 @@
 #define STACKS_KERNEL_MAX 127u
 #define STACKS_USER_MAX 256u
 
-enum { STACKS_RECORD_SAMPLE = 1, STACKS_RECORD_STACK = 2 };
+enum { STACKS_RECORD_SAMPLE = 1, STACKS_RECORD_STACK = 2, STACKS_RECORD_THREAD = 3 };
 
 /* What a thread did when it was sampled. */
 enum {
@@ -19,6 +19,7 @@ enum {
 	STACKS_DISK = 2,
 	STACKS_RUNNABLE = 3,
 	STACKS_PREEMPTED = 4,
+	STACKS_STATES = 5,
 };
 
 /* How the walk of the user's part ended.  Only the first two are the thread's start. */
@@ -34,6 +35,7 @@ enum {
 	STACKS_END_DEPTH = 9,	   /* too deep */
 	STACKS_END_STUCK = 10,	   /* the stack pointer did not move towards the bottom */
 	STACKS_END_REGISTERS = 11, /* the user's registers were not found */
+	STACKS_END_ASLEEP = 12,	   /* of a sleeping thread only the first address is known */
 };
 
 /* By what means: bits. */
@@ -48,7 +50,10 @@ struct stacks_sample {
 	__u64 cgroup; /* of the unified hierarchy */
 	__u64 ns;     /* off-CPU: how long */
 	__u32 cpu;
-	__u32 reserved;
+	/* Off the CPU: it stands for so many / 1024 of its like. */
+	__u32 weight;
+	__u32 waker; /* tid of who woke it; 0: nobody, or an interrupt on an idle CPU */
+	__u32 still; /* 1: it was off the CPU when the window ended */
 	char comm[16];
 };
 
@@ -65,6 +70,54 @@ struct stacks_stack {
 	__u64 exact[STACKS_USER_MAX / 64];
 	__u64 frames[STACKS_KERNEL_MAX +
 		     STACKS_USER_MAX]; /* kernel first, leaf first; cut to fit */
+};
+
+/* ------------------------------------------------------------------ off the CPU */
+
+/*
+ * A thread's place in a table, by the low bits of its tid: no hashing, for this is touched by every
+ * context switch.  Two threads that want one place: the one that came first keeps it while it is
+ * off the CPU.
+ */
+struct stacks_slot {
+	__u32 tid, pid;
+	__u64 out_ns;	   /* since when it is off the CPU; 0: it is on it */
+	__u64 wake_ns;	   /* 0: not woken yet */
+	__u64 stack;	   /* hash; 0: none was taken this time */
+	__u64 expected_ns; /* how long it is usually off the CPU */
+	__u32 weight;
+	__u32 waker;
+	__u32 state;
+	__u32 longest_state, longest_waker;
+	__u32 reserved;
+	__u64 longest_ns, longest_stack, longest_end_ns;
+	__u64 total_ns[STACKS_STATES];
+	__u64 count[STACKS_STATES];
+};
+
+/* What a slot held, when its thread ended or gave it up. */
+struct stacks_thread {
+	__u32 type; /* STACKS_RECORD_THREAD */
+	__u32 reserved;
+	__u64 time;
+	struct stacks_slot slot;
+};
+
+/* Times below it get a stack in proportion to their length; others always.  One for each CPU. */
+#define STACKS_UNIT_MIN_NS 5000000ULL
+#define STACKS_UNIT_MAX_NS 100000000ULL
+#define STACKS_ADJUST_NS 100000000ULL
+#define STACKS_ADJUST_STACKS 20u /* taken between two adjustments, at most */
+
+struct stacks_pace {
+	__u64 unit_ns, adjusted_ns;
+	__u32 taken, reserved;
+};
+
+/* A thread that sleeps when the window ends: written by an iterator over all tasks. */
+struct stacks_blocked {
+	struct stacks_sample sample;
+	struct stacks_stack stack; /* cut to fit; none when sample.stack is set */
 };
 
 /* ------------------------------------------------------------------ unwinding */
@@ -117,11 +170,11 @@ struct stacks_counters {
 	__u64 lost_stack;  /* the ring was full: the stack will be sent again when it is seen again
 			    */
 	__u64 kernel_error, no_scratch;
-	__u64 switches, wakeups, lost_switch;
+	__u64 switches, conflicts, lost_thread, lost_off;
 };
 
 /* The programs' knobs, set before they are loaded. */
 struct stacks_config {
 	__u32 wakeup_bytes; /* of the ring in use: then user space is woken */
-	__u32 max_mappings, max_rows;
+	__u32 slot_mask;
 };

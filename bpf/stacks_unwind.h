@@ -26,7 +26,10 @@ struct walk {
 
 struct scratch {
 	struct walk walk;
-	struct stacks_stack stack;
+	union {
+		struct stacks_stack stack;
+		struct stacks_blocked blocked;
+	};
 };
 
 /* One for each program that may interrupt another. */

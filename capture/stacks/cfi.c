@@ -57,6 +57,31 @@ static int locate(const struct elf_source *src, const Elf64_Ehdr *e, uint64_t va
 	return -ENODATA;
 }
 
+/* A static program has no segment for it, only a section. */
+static int find_by_name(struct section *s, const struct elf_source *src, const Elf64_Ehdr *e)
+{
+	Elf64_Shdr names, h;
+	char name[sizeof(".eh_frame")];
+
+	if (e->e_shentsize != sizeof(h) || e->e_shstrndx >= e->e_shnum ||
+	    elf_read(src, e->e_shoff + e->e_shstrndx * sizeof(h), &names, sizeof(names)))
+		return -ENODATA;
+	for (unsigned i = 0; i < e->e_shnum; i++) {
+		if (elf_read(src, e->e_shoff + i * sizeof(h), &h, sizeof(h)))
+			return -EIO;
+		if (h.sh_type == SHT_NOBITS ||
+		    elf_read(src, names.sh_offset + h.sh_name, name, sizeof(name)) ||
+		    memcmp(name, ".eh_frame", sizeof(name)) != 0)
+			continue;
+		*s = (struct section){.src = src,
+				      .vaddr = h.sh_addr,
+				      .offset = h.sh_offset,
+				      .size = h.sh_size};
+		return h.sh_size && h.sh_addr ? 0 : -ENODATA;
+	}
+	return -ENODATA;
+}
+
 /* PT_GNU_EH_FRAME holds version 1, three encodings, and where .eh_frame is. */
 static int find_section(struct section *s, const struct elf_source *src)
 {
@@ -80,8 +105,10 @@ static int find_section(struct section *s, const struct elf_source *src)
 			break;
 		return -ENODATA;
 	}
-	if (r || !vaddr)
-		return r ? r : -ENODATA;
+	if (r)
+		return r;
+	if (!vaddr)
+		return find_by_name(s, src, &e);
 	*s = (struct section){.src = src, .vaddr = vaddr};
 	return locate(src, &e, vaddr, &s->offset, &s->size);
 }

@@ -118,7 +118,12 @@ static int make(struct reader *rd, const struct wire_question *q, struct maker_a
 	r = elf_open(&f, &src);
 	if (!r) {
 		take_loads(&f, a);
-		r = cfi_read(&src, rd->rows + rd->used, rd->max - rd->used, &result);
+		/* One file is not to take the room of all others. */
+		uint32_t left = rd->max - rd->used, most = rd->max / 2;
+
+		r = cfi_read(&src, rd->rows + rd->used, left < most ? left : most, &result);
+		if (r == -ENOSPC && left >= most)
+			r = -E2BIG;
 	}
 	if (!r) {
 		a->first = rd->used;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -33,7 +34,7 @@ static size_t whole_pages(size_t bytes)
 	return (bytes + page - 1) / page * page;
 }
 
-static int load_once(struct stacks_probe *p, const struct stacks_probe_options *o)
+static int load_once(struct stacks_probe *p, const struct stacks_probe_options *o, bool off_cpu)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = o->btf_file);
 	struct stacks_bpf *s = stacks_bpf__open_opts(&opts);
@@ -42,8 +43,11 @@ static int load_once(struct stacks_probe *p, const struct stacks_probe_options *
 	if (!s)
 		return -errno;
 	s->rodata->config = (struct stacks_config){.wakeup_bytes = o->ring_bytes / 4,
-						   .max_mappings = o->mappings,
-						   .max_rows = o->rows};
+						   .slot_mask = o->slots ? o->slots - 1 : 0};
+	bpf_program__set_autoload(s->progs.stacks_switch, off_cpu);
+	bpf_program__set_autoload(s->progs.stacks_waking, off_cpu);
+	bpf_program__set_autoload(s->progs.stacks_still, off_cpu);
+	bpf_map__set_max_entries(s->maps.slots, off_cpu ? o->slots : 1);
 	bpf_map__set_max_entries(s->maps.ring, o->ring_bytes);
 	bpf_map__set_max_entries(s->maps.seen, o->seen);
 	bpf_map__set_max_entries(s->maps.rows, o->rows);
@@ -65,9 +69,17 @@ static int load(struct stacks_probe *p, const struct stacks_probe_options *o, st
 	int r;
 
 	/* The verifier gives up when a signal comes, and the CPU budget stops us by signals. */
+	bool off_cpu = o->slots > 0;
 	do {
-		r = load_once(p, o);
+		r = load_once(p, o, off_cpu);
+		if (r < 0 && r != -EAGAIN && r != -EPERM && r != -EACCES && off_cpu) {
+			snprintf(p->off_cpu, sizeof(p->off_cpu),
+				 "the programs at sched_switch cannot be loaded: %s", strerror(-r));
+			off_cpu = false;
+			r = -EAGAIN;
+		}
 	} while (r == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end);
+	p->slot_count = off_cpu && r >= 0 ? o->slots : 0;
 	libbpf_set_print(before);
 	if (r == -EPERM || r == -EACCES)
 		return err_set(e, -r,
@@ -112,6 +124,13 @@ int stacks_probe_open(struct stacks_probe *p, const struct stacks_probe_options 
 	if (!r)
 		r = map_into(p->skel->maps.mappings, p->mappings_bytes, &mappings);
 	p->mappings = mappings;
+	if (!r && p->slot_count) {
+		void *slots = NULL;
+
+		p->slots_bytes = whole_pages(p->slot_count * sizeof(*p->slots));
+		r = map_into(p->skel->maps.slots, p->slots_bytes, &slots);
+		p->slots = slots;
+	}
 	if (!r) {
 		p->ring = ring_buffer__new(bpf_map__fd(p->skel->maps.ring), on_record, p, NULL);
 		r = p->ring ? 0 : -errno;
@@ -121,6 +140,33 @@ int stacks_probe_open(struct stacks_probe *p, const struct stacks_probe_options 
 		return err_errno(e, r, "bpf: mapping what the programs write");
 	}
 	return 0;
+}
+
+static void detach(struct stacks_probe *p)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(p->links); i++) {
+		bpf_link__destroy(p->links[i]);
+		p->links[i] = NULL;
+	}
+}
+
+/* What there is without it is worth having. */
+static void attach_off_cpu(struct stacks_probe *p)
+{
+	const struct bpf_program *programs[] = {p->skel->progs.stacks_waking,
+						p->skel->progs.stacks_switch};
+	static const char *const points[] = {"sched_waking", "sched_switch"};
+
+	p->skel->bss->window_start_ns = clock_ns(CLOCK_MONOTONIC);
+	for (size_t i = 0; p->slot_count && i < ARRAY_SIZE(p->links); i++) {
+		p->links[i] = bpf_program__attach_raw_tracepoint(programs[i], points[i]);
+		if (p->links[i])
+			continue;
+		snprintf(p->off_cpu, sizeof(p->off_cpu), "raw tracepoint %s: %s", points[i],
+			 strerror(errno));
+		detach(p);
+		p->slot_count = 0;
+	}
 }
 
 int stacks_probe_start(struct stacks_probe *p, const int *cpus, size_t n, unsigned hz,
@@ -136,19 +182,25 @@ int stacks_probe_start(struct stacks_probe *p, const int *cpus, size_t n, unsign
 		err_errno(e, r, "perf event: starting it");
 	if (r < 0)
 		perf_close(&p->clock);
+	else
+		attach_off_cpu(p);
 	return r;
 }
 
 void stacks_probe_stop(struct stacks_probe *p)
 {
+	detach(p);
 	if (p->clock.count)
 		perf_enable(&p->clock, false);
 }
 
 void stacks_probe_close(struct stacks_probe *p)
 {
+	detach(p);
 	perf_close(&p->clock);
 	ring_buffer__free(p->ring);
+	if (p->slots)
+		munmap(p->slots, p->slots_bytes);
 	if (p->rows)
 		munmap(p->rows, p->rows_bytes);
 	if (p->mappings)

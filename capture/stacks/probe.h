@@ -10,6 +10,7 @@ struct stacks_probe_options {
 	unsigned hz;
 	uint32_t ring_bytes; /* a power of two, at least a page */
 	uint32_t seen, rows, mappings, processes;
+	uint32_t slots;	      /* of threads off the CPU, a power of two; 0: on the CPU only */
 	const char *btf_file; /* NULL: the kernel's own */
 };
 
@@ -20,7 +21,11 @@ struct stacks_probe {
 	enum perf_clock clock_kind;
 	struct stacks_row *rows; /* both mapped from the programs' maps */
 	struct stacks_mapping *mappings;
-	size_t rows_bytes, mappings_bytes;
+	struct stacks_slot *slots;
+	size_t rows_bytes, mappings_bytes, slots_bytes;
+	uint32_t slot_count;
+	struct bpf_link *links[2];
+	char off_cpu[128]; /* why not; "": it is on */
 	int (*record)(void *ctx, const void *data, size_t len);
 	void *ctx;
 };
@@ -39,6 +44,12 @@ int stacks_probe_start(struct stacks_probe *p, const int *cpus, size_t n, unsign
 		       struct err *e);
 void stacks_probe_stop(struct stacks_probe *p);
 void stacks_probe_close(struct stacks_probe *p);
+
+/* After the stop: every thread that is off the CPU now.  stack: NULL when the sample knows it. */
+int stacks_probe_still(struct stacks_probe *p,
+		       void (*fn)(void *ctx, const struct stacks_sample *sample,
+				  const struct stacks_stack *stack),
+		       void *ctx);
 
 int stacks_probe_fd(const struct stacks_probe *p); /* readable when the ring fills */
 int stacks_probe_drain(struct stacks_probe *p);

@@ -41,6 +41,7 @@ void session_limits_for(struct session_limits *ret, uint64_t memory, unsigned cp
 					   1u << 20),
 		.mappings = 16384,
 		.processes = 2048,
+		.slots = 16384,
 		.files = 2048,
 		.stacks = 32768,
 		.frames = (uint32_t)(memory / 4 / sizeof(struct stack_frame)),
@@ -150,7 +151,9 @@ static unsigned take_frames(struct session *s, const struct task *task,
 static void on_stack(struct session *s, const struct stacks_stack *k)
 {
 	uint32_t number = stackset_number(&s->stacks, k->hash);
-	struct task *task = tasks_sampled(&s->tasks, k->pid, "");
+	/* Of a sleeping thread the kernel's part says more than one address: no need to ask. */
+	bool ask = k->user_count && k->end != STACKS_END_ASLEEP;
+	struct task *task = tasks_sampled(&s->tasks, k->pid, "", ask);
 	struct stack_frame *f =
 		stackset_frames(&s->stacks, number, (size_t)k->kernel_count + k->user_count);
 	struct stack_row *row;
@@ -176,20 +179,28 @@ static void on_stack(struct session *s, const struct stacks_stack *k)
 	}
 }
 
-static const char *const states[] = {"", "sleep", "disk", "runnable", "preempted"};
+/* Times 1/1024. */
+static void row_weight(struct emit *out, uint32_t weight)
+{
+	if (weight % 1024)
+		row_f64(out, (double)weight / 1024);
+	else
+		row_u64(out, weight / 1024);
+}
 
 static void on_sample(struct session *s, const struct stacks_sample *p)
 {
 	struct emit *out = s->c->out;
-	struct task *task = tasks_sampled(&s->tasks, p->pid, p->comm);
+	struct task *task = tasks_sampled(&s->tasks, p->pid, p->comm, false);
 	uint32_t thread = task ? tasks_thread(&s->tasks, task, p->tid, p->cgroup, p->comm) : 0;
-	uint32_t stack = stackset_number(&s->stacks, p->stack);
+	uint32_t stack = p->stack ? stackset_number(&s->stacks, p->stack) : 0;
+	bool off = p->state != STACKS_ON_CPU;
 
 	if (!thread)
 		s->samples_without_thread++;
 	row_u64(out, p->time > s->c->window_start_ns ? p->time - s->c->window_start_ns : 0);
-	row_cstr(out, p->state == STACKS_ON_CPU ? "on" : "off");
-	row_cstr(out, p->state < ARRAY_SIZE(states) ? states[p->state] : "");
+	row_cstr(out, off ? "off" : "on");
+	row_cstr(out, p->state < STACKS_STATES ? stacks_states[p->state] : "");
 	if (thread)
 		row_u64(out, thread);
 	else
@@ -199,12 +210,75 @@ static void on_sample(struct session *s, const struct stacks_sample *p)
 		row_u64(out, stack);
 	else
 		row_none(out);
-	if (p->state != STACKS_ON_CPU)
+	if (off) {
 		row_u64(out, p->ns);
-	else
+		row_weight(out, p->weight);
+		if (p->waker)
+			row_u64(out, p->waker);
+		else
+			row_none(out);
+		row_u64(out, p->still);
+	} else {
 		row_none(out);
+		row_u64(out, 1);
+		row_none(out);
+		row_none(out);
+	}
 	row_end(out);
-	s->samples_written++;
+	s->samples_written += !off;
+	s->off_written += off;
+}
+
+/* What a thread has been through, out of its slot. */
+static void on_slot(struct session *s, const struct stacks_slot *slot)
+{
+	struct task *task = tasks_sampled(&s->tasks, slot->pid, "", false);
+	uint32_t thread = task ? tasks_thread(&s->tasks, task, slot->tid, 0, "") : 0;
+	uint32_t stack = slot->longest_stack ? stackset_number(&s->stacks, slot->longest_stack) : 0;
+	struct offcpu_row *row = offcpu_row(&s->offcpu, thread);
+
+	if (row)
+		offcpu_add(row, slot, stack);
+}
+
+static uint64_t hash_of(const struct stacks_stack *k)
+{
+	uint64_t h = 0xcbf29ce484222325ULL ^ k->pid;
+
+	for (unsigned i = 0; i < (unsigned)k->kernel_count + k->user_count; i++)
+		h = (h ^ k->frames[i]) * 0x9fb21c651e98df25ULL;
+	return h ? h : 1;
+}
+
+/* Off the CPU to the very end: it has no end of its own that anything would have been told at. */
+static void on_still(void *ctx, const struct stacks_sample *p, const struct stacks_stack *k)
+{
+	struct stacks_sample sample = *p;
+	struct session *s = ctx;
+	struct offcpu_row *row;
+	struct task *task;
+
+	if (k) {
+		struct stacks_stack *named = malloc(sizeof(*named));
+
+		if (!named)
+			return;
+		memcpy(named, k,
+		       offsetof(struct stacks_stack, frames) +
+			       8 * ((size_t)k->kernel_count + k->user_count));
+		named->hash = sample.stack = hash_of(k);
+		on_stack(s, named);
+		free(named);
+	}
+	on_sample(s, &sample);
+	task = tasks_sampled(&s->tasks, p->pid, p->comm, false);
+	row = task ? offcpu_row(&s->offcpu, tasks_thread(&s->tasks, task, p->tid, 0, p->comm))
+		   : NULL;
+	if (!row || p->state >= STACKS_STATES)
+		return;
+	row->still_state = p->state;
+	row->still_ns = p->ns;
+	row->still_stack = stackset_number(&s->stacks, sample.stack);
 }
 
 /* The programs are ours, yet their memory is written by others: lengths are looked at. */
@@ -213,12 +287,17 @@ int session_record(void *ctx, const void *data, size_t len)
 	struct session *s = ctx;
 	const struct stacks_stack *k = data;
 	const struct stacks_sample *p = data;
+	const struct stacks_thread *t = data;
 	uint64_t time = 0;
 
 	if (len >= sizeof(*p) && p->type == STACKS_RECORD_SAMPLE) {
 		time = p->time;
 		apply_events(s, time);
 		on_sample(s, p);
+	} else if (len >= sizeof(*t) && t->type == STACKS_RECORD_THREAD) {
+		time = t->time;
+		apply_events(s, time);
+		on_slot(s, &t->slot);
 	} else if (len >= offsetof(struct stacks_stack, frames) && k->type == STACKS_RECORD_STACK &&
 		   k->user_count <= STACKS_USER_MAX && k->kernel_count <= STACKS_KERNEL_MAX &&
 		   len >= offsetof(struct stacks_stack, frames) +
@@ -299,6 +378,7 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 					 .rows = limits->rows,
 					 .mappings = limits->mappings,
 					 .processes = limits->processes,
+					 .slots = limits->slots,
 					 .btf_file = c->options->btf_file};
 	struct unwind_target target;
 	int r;
@@ -334,6 +414,8 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 		if (!r)
 			r = stackset_init(&s->stacks, limits->stacks, limits->frames);
 		if (!r)
+			r = offcpu_init(&s->offcpu, limits->tasks.threads);
+		if (!r)
 			r = symbols_create(&s->symbols, &limits->symbols);
 		if (r < 0)
 			err_errno(e, r, "stacks");
@@ -357,6 +439,7 @@ void session_close(struct session *s)
 	unwinder_deinit(&s->unwinder);
 	tasks_deinit(&s->tasks);
 	stackset_deinit(&s->stacks);
+	offcpu_deinit(&s->offcpu);
 	symbols_destroy(s->symbols);
 	free(s->events);
 	free(s->order);
@@ -408,5 +491,17 @@ int session_stop(struct session *s)
 	stacks_probe_stop(&s->probe);
 	perf_enable(&s->side, false);
 	s->end_ns = clock_ns(CLOCK_MONOTONIC);
-	return turn(s);
+	int r = turn(s);
+
+	if (!r && s->probe.slot_count) {
+		r = stacks_probe_still(&s->probe, on_still, s);
+		if (r < 0) {
+			emit_note(s->c->out, "who is off the CPU at the end: %s", strerror(-r));
+			r = 0;
+		}
+		for (uint32_t i = 0; i < s->probe.slot_count; i++)
+			if (s->probe.slots[i].tid)
+				on_slot(s, &s->probe.slots[i]);
+	}
+	return r;
 }

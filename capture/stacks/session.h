@@ -9,6 +9,7 @@
 
 #include "../collect.h"
 #include "../symbols/symbols.h"
+#include "offcpu.h"
 #include "perf.h"
 #include "probe.h"
 #include "stackset.h"
@@ -19,6 +20,7 @@ struct session_limits {
 	unsigned hz;
 	uint32_t ring_bytes, side_bytes; /* side: of all CPUs together */
 	uint32_t seen, rows, mappings, processes, files, stacks, frames;
+	uint32_t slots; /* of threads off the CPU; 0: they are not looked at */
 	struct tasks_limits tasks;
 	struct symbols_limits symbols;
 };
@@ -40,6 +42,7 @@ struct session {
 	struct tasks tasks;
 	struct unwinder unwinder;
 	struct stackset stacks;
+	struct offcpu offcpu;
 	struct symbols *symbols;
 	bool symbols_done;
 	struct symbols_outcome symbols_outcome;
@@ -52,7 +55,7 @@ struct session {
 	size_t order_count, order_cap, order_next;
 	uint64_t cut_ns;
 	uint64_t start_ns, end_ns, swept_ns, wanted_ns;
-	uint64_t samples_written, samples_without_thread, side_dropped;
+	uint64_t samples_written, off_written, samples_without_thread, side_dropped;
 };
 
 int session_open(struct session **ret, struct collect *c, const struct session_limits *limits,

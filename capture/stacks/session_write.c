@@ -25,6 +25,7 @@ static const char *const ends[] = {
 	[STACKS_END_DEPTH] = "depth",
 	[STACKS_END_STUCK] = "stuck",
 	[STACKS_END_REGISTERS] = "no-registers",
+	[STACKS_END_ASLEEP] = "asleep",
 };
 
 static void row_id(struct emit *out, uint32_t id)
@@ -187,6 +188,15 @@ static int write_capture(struct session *s)
 	pair(out, "unwind_failed", u->failed + u->dropped_files);
 	pair(out, "bpf_run_ns", cost.run_ns);
 	pair(out, "bpf_runs", cost.runs);
+	pair_text(out, "off_cpu", s->probe.slot_count ? "on" : s->probe.off_cpu);
+	pair(out, "off_samples", s->off_written);
+	pair(out, "off_lost_ring_full", n.lost_off + n.lost_thread);
+	pair(out, "off_conflicts", n.conflicts);
+	pair(out, "switches", n.switches);
+	if (!s->probe.slot_count)
+		emit_note(out, "off-CPU time is not there: %s", s->probe.off_cpu);
+	emit_loss(out, "off-CPU: ring full", n.lost_off + n.lost_thread);
+	emit_loss(out, "off-CPU: two threads in one place", n.conflicts);
 	emit_loss(out, "samples: ring full", n.lost_sample);
 	emit_loss(out, "samples: probe busy", cost.recursion_misses);
 	emit_loss(out, "stacks without frames", unknown);
@@ -224,6 +234,8 @@ int session_write(struct session *s)
 		r = write_stacks(s);
 	if (!r)
 		r = write_tasks(s);
+	if (!r)
+		r = offcpu_write(&s->offcpu, s->c->out, s->c->window_start_ns);
 	/* The names need the memory. */
 	stacks_probe_close(&s->probe);
 	unwinder_deinit(&s->unwinder);

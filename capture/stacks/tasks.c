@@ -322,6 +322,10 @@ static void on_fork(struct tasks *t, const struct perf_event_header *h)
 	const struct task_body *b = body_of(h, sizeof(*b));
 	struct task *parent, *task;
 
+	/* What is known of an earlier thread of that number holds until now: its last samples come
+	 * after its end. */
+	if (b)
+		intmap_remove(&t->by_tid, b->tid);
 	if (!b || b->pid == b->ppid) /* a thread */
 		return;
 	task = find(t, b->pid);
@@ -365,7 +369,6 @@ void tasks_event(struct tasks *t, const struct perf_event_header *h, uint32_t *r
 		b = body_of(h, sizeof(*b));
 		if (!b)
 			break;
-		intmap_remove(&t->by_tid, b->tid);
 		if (b->pid != b->tid)
 			break;
 		*ret_gone = b->pid;
@@ -448,7 +451,7 @@ static void ask_proc(struct tasks *t, struct task *task)
 	t->dropped_maps += a->cut;
 }
 
-struct task *tasks_sampled(struct tasks *t, uint32_t pid, const char *comm)
+struct task *tasks_sampled(struct tasks *t, uint32_t pid, const char *comm, bool ask)
 {
 	struct task *task = find(t, pid);
 	struct task_row *row;
@@ -467,8 +470,10 @@ struct task *tasks_sampled(struct tasks *t, uint32_t pid, const char *comm)
 		t->dropped_rows++;
 		return NULL;
 	}
-	if (!task->asked)
+	if (!task->asked && ask) {
 		ask_proc(t, task);
+		first = true;
+	}
 	if (first) {
 		row = &t->rows[task->row - 1];
 		if (!task->comm[0])
@@ -489,14 +494,17 @@ struct task *tasks_sampled(struct tasks *t, uint32_t pid, const char *comm)
 }
 
 uint32_t tasks_thread(struct tasks *t, const struct task *task, uint32_t tid, uint64_t cgroup,
-		      const char comm[16])
+		      const char *comm)
 {
 	uint32_t i = tid ? intmap_find(&t->by_tid, tid) : INTMAP_NONE;
 	struct thread_row *row;
 
 	if (i != INTMAP_NONE && t->threads[i].process == task->row &&
-	    t->threads[i].cgroup == cgroup) {
-		memcpy(t->threads[i].comm, comm, sizeof(row->comm));
+	    (!cgroup || !t->threads[i].cgroup || t->threads[i].cgroup == cgroup)) {
+		row = &t->threads[i];
+		row->cgroup = cgroup ? cgroup : row->cgroup;
+		if (comm[0])
+			snprintf(row->comm, sizeof(row->comm), "%.15s", comm);
 		return i + 1;
 	}
 	if (!tid || t->thread_count >= t->limits.threads) {
@@ -506,8 +514,7 @@ uint32_t tasks_thread(struct tasks *t, const struct task *task, uint32_t tid, ui
 	i = (uint32_t)t->thread_count++;
 	row = &t->threads[i];
 	*row = (struct thread_row){.tid = tid, .process = task->row, .cgroup = cgroup};
-	memcpy(row->comm, comm, sizeof(row->comm));
-	row->comm[sizeof(row->comm) - 1] = 0;
+	snprintf(row->comm, sizeof(row->comm), "%.15s", comm);
 	intmap_set(&t->by_tid, tid, i);
 	return i + 1;
 }

@@ -91,11 +91,11 @@ void tasks_event(struct tasks *t, const struct perf_event_header *h, uint32_t *r
 uint64_t tasks_event_time(const struct perf_event_header *h);
 
 /* The process of a sample, with a row.  comm: of a thread of it, in case nobody knows a better one.
- * NULL: no room. */
-struct task *tasks_sampled(struct tasks *t, uint32_t pid, const char *comm);
-/* The row of a sample's thread, from 1; 0: no room. */
+ * ask: /proc, for it has addresses to be named. NULL: no room. */
+struct task *tasks_sampled(struct tasks *t, uint32_t pid, const char *comm, bool ask);
+/* The row of a sample's thread, from 1; 0: no room.  cgroup 0: not known. */
 uint32_t tasks_thread(struct tasks *t, const struct task *task, uint32_t tid, uint64_t cgroup,
-		      const char comm[16]);
+		      const char *comm);
 /* The executable mapping that holds address, or NULL. */
 struct task_map *tasks_find_map(const struct task *task, uint64_t address);
 /* Forget those that ended before. */

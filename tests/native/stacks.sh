@@ -13,7 +13,7 @@ capture() {
 	"$CAPTURE" -q -d "$2" --collect stacks -o "$TMP/$1.tar.zst" >/dev/null 2>"$TMP/$1.err" || return 1
 	tar --zstd -xf "$TMP/$1.tar.zst" -C "$TMP/$1" --strip 1
 	local t
-	for t in samples stacks processes threads mappings objects symbols capture; do
+	for t in samples stacks processes threads mappings objects symbols capture offcpu; do
 		member "$TMP/$1.tar.zst" "tables/stack_$t.tsv" >"$TMP/$1/$t"
 	done
 }
@@ -116,7 +116,7 @@ check "a signal's frame is marked" grep -q '!' <(on_cpu loads "$signals" | awk -
 check "the deleted file is named" grep -q "$TMP/gone" "$TMP/loads/objects"
 equal "nothing is read twice or dropped: rows are the events but the idle ones" \
 	"$(value loads events)" "$(($(value loads idle) + $(value loads samples_received) + $(value loads lost_ring_full)))"
-equal "and there are as many rows" "$(value loads samples_received)" "$(tail -n +2 "$TMP/loads/samples" | wc -l)"
+equal "and there are as many rows" "$(value loads samples_received)" "$(awk -F'\t' '$2 == "on"' "$TMP/loads/samples" | wc -l)"
 if [ "$(value loads clock)" = cpu-clock ]; then
 	check "the clock fired as often as is to be expected ($(value loads events) of $(value loads samples_expected))" \
 		awk -v got="$(value loads events)" -v want="$(value loads samples_expected)" 'BEGIN { exit !(got >= want * 0.9 && got <= want * 1.02) }'
@@ -137,6 +137,62 @@ hits=$(on_cpu share "$spin" | wc -l)
 check "a program that uses 40% of a CPU has as many samples ($hits in $seconds s, used $(awk -v a="$before" -v b="$after" 'BEGIN { print b - a }') s)" \
 	awk -v hits="$hits" -v used="$(awk -v a="$before" -v b="$after" 'BEGIN { print b - a }')" -v seconds="$seconds" '
 		BEGIN { got = hits / 99; exit !(got > used * 0.75 - 0.1 && got < used * 1.2 + 0.05) }'
+
+# ------------------------------------------------------------------ off the CPU
+# off NAME PID TID STATE COLUMN: of stack_offcpu.tsv
+off() {
+	awk -F'\t' -v pid="$2" -v tid="$3" -v state="$4" -v want="$5" '
+		FNR == 1 { split("", c); for (i = 1; i <= NF; i++) c[$i] = i; file++; next }
+		file == 1 && $c["pid"] == pid { mine[$c["process"]] = 1 }
+		file == 2 && ($c["process"] in mine) && $c["tid"] == tid { thread[$c["thread"]] = 1 }
+		file == 3 && ($c["thread"] in thread) && $c["state"] == state { sum += $c[want]; seen = 1 }
+		END { if (seen) printf "%.0f\n", sum }' "$TMP/$1/processes" "$TMP/$1/threads" "$TMP/$1/offcpu"
+}
+# estimate NAME PID: ns of sleep by the samples and their weights
+estimate() {
+	awk -F'\t' -v pid="$2" '
+		FNR == 1 { split("", c); for (i = 1; i <= NF; i++) c[$i] = i; file++; next }
+		file == 1 && $c["pid"] == pid { mine[$c["process"]] = 1 }
+		file == 2 && ($c["process"] in mine) { thread[$c["thread"]] = 1 }
+		file == 3 && ($c["thread"] in thread) && $c["state"] == "sleep" { sum += $c["ns"] * $c["count"] }
+		END { printf "%.0f\n", sum }' "$TMP/$1/processes" "$TMP/$1/threads" "$TMP/$1/samples"
+}
+between() { awk -v v="${1:-nothing}" -v a="$2" -v b="$3" 'BEGIN { print v, a, b; exit !(v != "nothing" && v >= a && v <= b) }'; }
+
+"$LOAD" sleep 60 >/dev/null & asleep=$!
+"$LOAD" vfork 60 >/dev/null & vforks=$!
+"$LOAD" nap 2 60 >/dev/null & naps=$!
+"$LOAD" ping 60 >"$TMP/ping" & pinged=$!
+taskset -c 1 "$LOAD" spin 1 100 60 >/dev/null & rival=$!
+taskset -c 1 "$LOAD" spin 1 100 60 >/dev/null & rival2=$!
+wait_for 10 test -s "$TMP/ping"
+sleep 0.2
+cpu_of() { awk '{ print ($14 + $15) / '"$(getconf CLK_TCK)"' * 1e9 }' "/proc/$1/stat"; }
+before=$(cpu_of $rival)
+capture off 4s || fail "a capture off the CPU" "$(cat "$TMP/off.err")"
+after=$(cpu_of $rival)
+child=$(pgrep -P "$vforks")
+kill "$asleep" "$vforks" $child "$naps" "$pinged" "$rival" "$rival2" 2>/dev/null
+wait 2>/dev/null
+if [ "$(value off off_cpu)" = on ]; then
+	window=$(($(value off end_ns) - $(value off start_ns)))
+	check "a thread that sleeps through the whole window is there, with all of it" \
+		between "$(off off "$asleep" "$asleep" sleep still_ns)" $((window * 95 / 100)) $((window * 110 / 100))
+	check "so is one that waits uninterruptibly" \
+		between "$(off off "$vforks" "$vforks" disk still_ns)" $((window * 95 / 100)) $((window * 110 / 100))
+	sleeps=$(off off "$naps" "$naps" sleep total_ns)
+	# whoever is woken waits for a CPU: on a busy machine that is most of it
+	check "short sleeps are summed, and the waits for a CPU after each" \
+		between "$((sleeps + $(off off "$naps" "$naps" runnable total_ns)))" $((window * 80 / 100)) $((window * 102 / 100))
+	check "and the samples stand for them" between "$(estimate off "$naps")" $((sleeps * 50 / 100)) $((sleeps * 160 / 100))
+	waited=$(off off "$rival" "$rival" preempted total_ns)
+	check "a thread that shares its CPU was preempted for what it did not run" \
+		between "$(awk -v w="$waited" -v a="$before" -v b="$after" 'BEGIN { printf "%.0f", w + b - a }')" $((window * 85 / 100)) $((window * 125 / 100))
+	check "the longest sleep is as long as it was" between "$(off off "$pinged" "$pinged" sleep longest_ns)" 250000000 $((window))
+	equal "and who ended it is known" "$(awk '$1 == "waker" { print $2 }' "$TMP/ping")" "$(off off "$pinged" "$pinged" sleep longest_waker)"
+else
+	skip "off the CPU" "$(value off off_cpu)"
+fi
 
 # ------------------------------------------------------------------ processes that live for 5 ms
 cp "$LOAD" "$TMP/brief"

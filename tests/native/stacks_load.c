@@ -9,6 +9,9 @@
  *   shortlived SECONDS PROGRAM  forks and executes PROGRAM burn 5 again and again; prints how often
  *   burn MS                     so much CPU time
  *   sleep SECONDS               in one nanosleep()
+ *   nap MS SECONDS              sleeps of MS, again and again
+ *   vfork SECONDS               waits, uninterruptibly, for a child that sleeps
+ *   ping SECONDS                a thread wakes main() every 300 ms; prints "waker TID" first
  *   signals SECONDS             spins in a handler of SIGALRM
  */
 #include <pthread.h>
@@ -18,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -109,6 +113,49 @@ static unsigned shortlived(double seconds, const char *program)
 	return n;
 }
 
+static void wait_for_vfork(const char *seconds)
+{
+	pid_t pid = vfork();
+
+	if (!pid) {
+		struct timespec ts = {.tv_sec = atoi(seconds)};
+
+		nanosleep(&ts, NULL);
+		_exit(0);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+static int ping_pipe[2];
+static double ping_end;
+
+static void *ping(void *arg)
+{
+	printf("waker %ld\n", syscall(SYS_gettid));
+	fflush(stdout);
+	while (now(CLOCK_MONOTONIC) < ping_end) {
+		usleep(300000);
+		if (write(ping_pipe[1], "x", 1) != 1)
+			break;
+	}
+	close(ping_pipe[1]);
+	return arg;
+}
+
+static void be_pinged(double seconds)
+{
+	pthread_t t;
+	char c;
+
+	if (pipe(ping_pipe))
+		return;
+	ping_end = now(CLOCK_MONOTONIC) + seconds;
+	pthread_create(&t, NULL, ping, NULL);
+	while (read(ping_pipe[0], &c, 1) == 1)
+		;
+	pthread_join(t, NULL);
+}
+
 static double handler_end;
 
 static void handler(int sig)
@@ -134,6 +181,15 @@ int main(int argc, char **argv)
 			   now(CLOCK_PROCESS_CPUTIME_ID) + atof(argv[2]) / 1e3);
 	else if (!strcmp(what, "sleep"))
 		usleep((useconds_t)(atof(argv[2]) * 1e6));
+	else if (!strcmp(what, "nap") && argc == 4) {
+		double end = now(CLOCK_MONOTONIC) + atof(argv[3]);
+
+		while (now(CLOCK_MONOTONIC) < end)
+			usleep((useconds_t)(atof(argv[2]) * 1e3));
+	} else if (!strcmp(what, "vfork"))
+		wait_for_vfork(argv[2]);
+	else if (!strcmp(what, "ping"))
+		be_pinged(atof(argv[2]));
 	else if (!strcmp(what, "signals")) {
 		handler_end = now(CLOCK_MONOTONIC) + atof(argv[2]);
 		signal(SIGALRM, handler);

@@ -92,7 +92,7 @@ static void event_task(uint32_t type, uint32_t pid, uint32_t ppid, uint32_t tid)
 
 static const char *path_at(uint32_t pid, uint64_t address)
 {
-	const struct task *task = tasks_sampled(&t, pid, "x");
+	const struct task *task = tasks_sampled(&t, pid, "x", true);
 	const struct task_map *m = task ? tasks_find_map(task, address) : NULL;
 
 	return m ? strings_at(&t.paths, m->path) : NULL;
@@ -153,7 +153,7 @@ static void mapping_over_mappings(void **state)
 	assert_string_equal(path_at(20, 0x13fff), "/a");
 	assert_string_equal(path_at(20, 0x14000), "/b");
 	assert_string_equal(path_at(20, 0x16000), "/a");
-	m = tasks_find_map(tasks_sampled(&t, 20, ""), 0x16000);
+	m = tasks_find_map(tasks_sampled(&t, 20, "", true), 0x16000);
 	assert_int_equal(m->offset, 0x7000);
 	event_mmap(20, 0x12000, 0x3000, 0, "/c"); /* over two of them */
 	assert_string_equal(path_at(20, 0x11fff), "/a");
@@ -161,7 +161,7 @@ static void mapping_over_mappings(void **state)
 	assert_string_equal(path_at(20, 0x15000), "/b");
 	event_mmap(20, 0x0, 0x100000, 0, "/d"); /* over everything */
 	assert_string_equal(path_at(20, 0x11fff), "/d");
-	assert_int_equal(tasks_sampled(&t, 20, "")->maps->count, 1);
+	assert_int_equal(tasks_sampled(&t, 20, "", true)->maps->count, 1);
 	/* A length that wraps is nobody's mapping. */
 	event_mmap(20, 0x200000, UINT64_MAX, 0, "/e");
 	assert_null(path_at(20, 0x200001));
@@ -177,7 +177,7 @@ static void forks_and_execs(void **state)
 	event_mmap(30, 0x1000, 0x1000, 0, "/bin/sh");
 	event_task(PERF_RECORD_FORK, 31, 30, 31);
 	assert_string_equal(path_at(31, 0x1000), "/bin/sh"); /* as its parent */
-	before = tasks_sampled(&t, 31, "")->row;
+	before = tasks_sampled(&t, 31, "", true)->row;
 	event_mmap(31, 0x8000, 0x1000, 0, "/lib/a");
 	assert_string_equal(path_at(31, 0x8000), "/lib/a");
 	assert_null(path_at(30, 0x8000)); /* the parent's are its own */
@@ -185,16 +185,16 @@ static void forks_and_execs(void **state)
 	assert_null(path_at(31, 0x1000)); /* nothing of the old program is left */
 	event_mmap(31, 0x2000, 0x1000, 0, "/bin/ls");
 	assert_string_equal(path_at(31, 0x2000), "/bin/ls");
-	assert_int_not_equal(tasks_sampled(&t, 31, "")->row, before); /* another program */
-	assert_string_equal(t.rows[tasks_sampled(&t, 31, "")->row - 1].comm, "ls");
+	assert_int_not_equal(tasks_sampled(&t, 31, "", true)->row, before); /* another program */
+	assert_string_equal(t.rows[tasks_sampled(&t, 31, "", true)->row - 1].comm, "ls");
 	/* Ended, and its number is another's. */
-	before = tasks_sampled(&t, 31, "")->row;
+	before = tasks_sampled(&t, 31, "", true)->row;
 	event_task(PERF_RECORD_EXIT, 31, 30, 31);
 	assert_string_equal(path_at(31, 0x2000), "/bin/ls"); /* its last samples may come late */
 	event_task(PERF_RECORD_FORK, 31, 30, 31);
 	assert_null(path_at(31, 0x2000));
 	assert_string_equal(path_at(31, 0x1000), "/bin/sh");
-	assert_int_not_equal(tasks_sampled(&t, 31, "")->row, before);
+	assert_int_not_equal(tasks_sampled(&t, 31, "", true)->row, before);
 	tasks_sweep(&t, UINT64_MAX);
 	assert_non_null(path_at(31, 0x1000)); /* that one lives */
 	end();
@@ -211,12 +211,14 @@ static void threads_and_bounds(void **state)
 
 	begin();
 	event_comm(40, "many", true);
-	task = tasks_sampled(&t, 40, "");
+	task = tasks_sampled(&t, 40, "", true);
 	first = tasks_thread(&t, task, 41, 7, names.worker);
 	assert_int_equal(first, 1);
 	assert_int_equal(tasks_thread(&t, task, 41, 7, names.renamed), first);
 	assert_string_equal(t.threads[0].comm, "renamed");
-	event_task(PERF_RECORD_EXIT, 40, 1, 41);
+	event_task(PERF_RECORD_EXIT, 40, 40, 41);
+	assert_int_equal(tasks_thread(&t, task, 41, 7, names.renamed), first);
+	event_task(PERF_RECORD_FORK, 40, 40, 41);
 	second = tasks_thread(&t, task, 41, 7, names.other);
 	assert_int_equal(second, 2); /* the number is another thread's now */
 	for (uint32_t tid = 50; tid < 60; tid++)

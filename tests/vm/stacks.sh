@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Timed stacks under other kernels: tests/vm/stacks.sh [KERNEL...] (default 5.10 newest).  The
+# programs load, stacks of a known depth reach their thread's start.  VM_KEEP=DIR keeps results.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+VM=$TOP/tests/vm
+QEMU_PID=
+# shellcheck source=tests/vm/kernel.sh
+. "$VM/kernel.sh"
+# shellcheck source=tests/vm/boot.sh
+. "$VM/boot.sh"
+end_guest() { [ -z "$QEMU_PID" ] || kill -KILL "$QEMU_PID"; }
+at_exit end_guest
+command -v "$QEMU" >/dev/null || { skip "vm stacks" "no $QEMU"; exit 0; }
+mkdir -p "$TMP/bin"
+gcc -std=gnu17 -D_GNU_SOURCE -static -O2 -o "$TMP/bin/native-stacks_load" "$TOP/tests/native/stacks_load.c" -lpthread
+
+for kernel in "${@:-5.10 newest}"; do
+	for kernel in $kernel; do
+		dir=$TMP/results-$kernel
+		get_kernel "$kernel" || { skip "kernel $kernel" "$REASON"; continue; }
+		make_initramfs "$TMP/initramfs.gz" "$VM/guest/stacks.sh" "$TMP/bin/native-stacks_load" "$CAPTURE"
+		if ! boot "$TMP/initramfs.gz" 150 "$dir"; then
+			fail "$kernel: boots and comes back" "$REASON"
+			continue
+		fi
+		[ -z "${VM_KEEP:-}" ] || { mkdir -p "$VM_KEEP/stacks-$kernel" && cp -r "$dir/." "$VM_KEEP/stacks-$kernel"; }
+		archive=$dir/capture.tar.zst
+		equal "$kernel: the capture is complete" 0 "$(cat "$dir/status")"
+		equal "$kernel: stacks are" "ok " "$(member "$archive" manifest.json | jq -r '.collectors[] | select(.name == "stacks") | "\(.status) \(.reason)"')"
+		read -r deep _ <"$dir/pids"
+		process=$(member "$archive" tables/stack_processes.tsv | awk -F'\t' -v p="$deep" '$2 == p { print $1; exit }')
+		check "$kernel: 40 calls have 40 frames and reach the start" awk -F'\t' -v p="$process" '
+			NR > 1 && $2 == p { all++; n = split($4, f, " "); good += $5 == "root" && n >= 44 && n <= 48 }
+			END { print good, all; exit !(good > 0 && good * 2 >= all) }' <(member "$archive" tables/stack_stacks.tsv)
+	done
+done
