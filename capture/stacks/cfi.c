@@ -73,10 +73,8 @@ static int find_by_name(struct section *s, const struct elf_source *src, const E
 		    elf_read(src, names.sh_offset + h.sh_name, name, sizeof(name)) ||
 		    memcmp(name, ".eh_frame", sizeof(name)) != 0)
 			continue;
-		*s = (struct section){.src = src,
-				      .vaddr = h.sh_addr,
-				      .offset = h.sh_offset,
-				      .size = h.sh_size};
+		*s = (struct section){
+			.src = src, .vaddr = h.sh_addr, .offset = h.sh_offset, .size = h.sh_size};
 		return h.sh_size && h.sh_addr ? 0 : -ENODATA;
 	}
 	return -ENODATA;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who is off the CPU when the window ends: the kernel iterates over all tasks for us. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,7 +9,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "../base/cleanup.h"
 #include "probe.h"
 #include "stacks.skel.h"
 
@@ -51,7 +49,7 @@ int stacks_probe_still(struct stacks_probe *p,
 		       void *ctx)
 {
 	enum { BUFFER = 64 << 10 };
-	_cleanup_free_ char *buf = NULL;
+	_Alignas(8) char buf[BUFFER];
 	struct bpf_link *link;
 	size_t len = 0;
 	ssize_t n = 1;
@@ -59,9 +57,6 @@ int stacks_probe_still(struct stacks_probe *p,
 
 	if (!p->slot_count)
 		return 0;
-	buf = malloc(BUFFER);
-	if (!buf)
-		return -ENOMEM;
 	link = bpf_program__attach_iter(p->skel->progs.stacks_still, NULL);
 	if (!link)
 		return -errno;

@@ -179,15 +179,6 @@ static void on_stack(struct session *s, const struct stacks_stack *k)
 	}
 }
 
-/* Times 1/1024. */
-static void row_weight(struct emit *out, uint32_t weight)
-{
-	if (weight % 1024)
-		row_f64(out, (double)weight / 1024);
-	else
-		row_u64(out, weight / 1024);
-}
-
 static void on_sample(struct session *s, const struct stacks_sample *p)
 {
 	struct emit *out = s->c->out;
@@ -212,7 +203,7 @@ static void on_sample(struct session *s, const struct stacks_sample *p)
 		row_none(out);
 	if (off) {
 		row_u64(out, p->ns);
-		row_weight(out, p->weight);
+		row_u64(out, p->weight);
 		if (p->waker)
 			row_u64(out, p->waker);
 		else
@@ -220,7 +211,7 @@ static void on_sample(struct session *s, const struct stacks_sample *p)
 		row_u64(out, p->still);
 	} else {
 		row_none(out);
-		row_u64(out, 1);
+		row_u64(out, 1024);
 		row_none(out);
 		row_none(out);
 	}

@@ -4,6 +4,6 @@
 
 #include "session.h"
 
-#define SAMPLES_HEADER "time_ns\tkind\tstate\tthread\tcpu\tstack\tns\tcount\twaker\tstill\n"
+#define SAMPLES_HEADER "time_ns\tkind\tstate\tthread\tcpu\tstack\tns\tweight\twaker\tstill\n"
 
 int session_record(void *ctx, const void *data, size_t len);

@@ -21,7 +21,7 @@ for kernel in "${@:-5.10 newest}"; do
 		dir=$TMP/results-$kernel
 		get_kernel "$kernel" || { skip "kernel $kernel" "$REASON"; continue; }
 		make_initramfs "$TMP/initramfs.gz" "$VM/guest/stacks.sh" "$TMP/bin/native-stacks_load" "$CAPTURE"
-		if ! boot "$TMP/initramfs.gz" 150 "$dir"; then
+		if ! boot "$TMP/initramfs.gz" 200 "$dir"; then
 			fail "$kernel: boots and comes back" "$REASON"
 			continue
 		fi
