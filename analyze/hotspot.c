@@ -206,6 +206,17 @@ static int by_time(const void *a, const void *b)
 	return x->ns < y->ns ? -1 : x->ns > y->ns;
 }
 
+/* Of short times off the CPU some were drawn, and stand for the others. */
+static uint64_t scaled(const struct fact_stack_sample *s)
+{
+	double ns;
+
+	if (s->ns == FACT_NONE || s->state == STACK_ON_CPU)
+		return 0;
+	ns = s->weight == FACT_NONE ? (double)s->ns : (double)s->ns * (double)s->weight / 1024;
+	return ns < 9e18 ? (uint64_t)ns : 0;
+}
+
 static int add_samples(struct build *b)
 {
 	const struct facts *f = b->f;
@@ -227,7 +238,7 @@ static int add_samples(struct build *b)
 			.thread = thread,
 			.stack = stack,
 			.state = (uint8_t)s->state,
-			.ns = s->ns == FACT_NONE ? 0 : s->ns,
+			.ns = scaled(s),
 		};
 		if (s->state != STACK_ON_CPU)
 			continue;
@@ -236,6 +247,57 @@ static int add_samples(struct build *b)
 		b->weights[stack]++;
 	}
 	qsort(h->samples, h->sample_count, sizeof(*h->samples), by_time);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ who waited */
+
+static int by_wait(const void *a, const void *b)
+{
+	const struct hot_wait *x = a, *y = b;
+
+	if (x->seconds != y->seconds)
+		return x->seconds < y->seconds ? 1 : -1;
+	if (x->thread != y->thread)
+		return x->thread < y->thread ? -1 : 1;
+	return x->state < y->state ? -1 : x->state > y->state;
+}
+
+static double in_seconds(uint64_t ns)
+{
+	return ns == FACT_NONE ? FACT_NONE_F : (double)ns / 1e9;
+}
+
+static int add_waits(struct build *b)
+{
+	const struct facts *f = b->f;
+	struct hotspot *h = b->h;
+
+	h->waits = arena_alloc(b->arena, (f->stack_offcpu.count + 1) * sizeof(*h->waits));
+	if (!h->waits)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->stack_offcpu.count; i++) {
+		const struct fact_stack_offcpu *o = &f->stack_offcpu.rows[i];
+		uint64_t stack = o->still_ns == FACT_NONE ? o->longest_stack : o->still_stack;
+		double total = in_seconds(o->total_ns), still = in_seconds(o->still_ns);
+
+		if (o->state == FACT_NONE || o->state == STACK_ON_CPU)
+			continue;
+		h->waits[h->wait_count++] = (struct hot_wait){
+			.thread = lookup_get(&b->thread_ids, o->thread, 0, NULL, 0),
+			.state = o->state,
+			.seconds = (isnan(total) ? 0 : total) + (isnan(still) ? 0 : still),
+			.count = o->count,
+			.still = still,
+			.longest = in_seconds(o->longest_ns),
+			.longest_end_ns = o->longest_end_ns == FACT_NONE
+						  ? FACT_NONE_F
+						  : (double)o->longest_end_ns,
+			.stack = lookup_get(&b->stack_ids, stack, 0, NULL, 0),
+			.waker = o->longest_waker,
+		};
+	}
+	qsort(h->waits, h->wait_count, sizeof(*h->waits), by_wait);
 	return 0;
 }
 
@@ -441,6 +503,8 @@ int hotspot_create(struct hotspot **ret, const struct facts *f, struct arena *a)
 		r = add_threads(&b);
 	if (!r)
 		r = add_samples(&b);
+	if (!r)
+		r = add_waits(&b);
 	if (r)
 		return r;
 	b.h->name_count = frame_namer_names(b.namer, &b.h->names);

@@ -41,6 +41,17 @@ struct hot_function {
 	uint64_t self, total; /* samples on the CPU; total counts a recursion once */
 };
 
+struct hot_wait { /* a thread off the CPU, in one state */
+	uint32_t thread;
+	uint64_t state; /* STACK_SLEEP … */
+	double seconds; /* in the window, the last one that has not ended included */
+	uint64_t count; /* times; FACT_NONE: not known */
+	double still;	/* of it: off the CPU when the window ended; NaN: it was not */
+	double longest, longest_end_ns; /* NaN: another state's was longer */
+	uint32_t stack;			/* the longest one's, or the one it is in still; 0: none */
+	uint64_t waker;			/* tid that ended the longest; FACT_NONE: nobody known */
+};
+
 struct hot_second {	    /* the process that was hottest */
 	uint64_t second;    /* of the window, from 0 */
 	double cpu_percent; /* of one CPU; NaN: the rate is not known */
@@ -62,6 +73,8 @@ struct hotspot {
 	size_t sample_count;
 	struct hot_function *functions; /* by self, then total, largest first */
 	size_t function_count;
+	struct hot_wait *waits; /* by seconds, longest first */
+	size_t wait_count;
 	struct hot_second *seconds; /* ascending; those with a sample of somebody else's */
 	size_t second_count;
 

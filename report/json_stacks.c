@@ -52,6 +52,53 @@ static void seconds(struct json *j, const struct hotspot *h, double captured_at)
 	json_array_end(j);
 }
 
+static void wait_stack(struct json *j, const struct hotspot *h, const struct hot_wait *w)
+{
+	const struct hot_stack *k = &h->stacks[w->stack];
+
+	if (!w->stack || w->stack >= h->stack_count) {
+		json_knull(j, "stack");
+		return;
+	}
+	json_kbool(j, "stack_truncated", k->truncated);
+	json_key(j, "stack");
+	json_array(j);
+	for (uint32_t i = 0; i < k->count; i++)
+		json_str(j, h->names[h->frames[k->first + i]].function);
+	json_array_end(j);
+}
+
+/* Root first; the longest absence's, or the one that a thread is in still. */
+static void off_cpu(struct json *j, const struct hotspot *h)
+{
+	static const char *const states[] = {"", "sleep", "disk", "runnable", "preempted", "lock"};
+
+	json_key(j, "off_cpu");
+	json_array(j);
+	for (size_t i = 0; i < h->wait_count && i < REPORT_MAX_ROWS; i++) {
+		const struct hot_wait *w = &h->waits[i];
+		const struct hot_thread *t = &h->threads[w->thread];
+
+		json_object(j);
+		json_fact(j, "pid", t->pid);
+		json_fact(j, "tid", t->tid);
+		json_kstr(j, "comm", t->comm[0] ? t->comm : t->process_comm);
+		json_kstr(j, "cgroup", t->cgroup[0] ? t->cgroup : NULL);
+		json_kbool(j, "own", t->own);
+		json_kstr(j, "state",
+			  w->state < sizeof(states) / sizeof(states[0]) ? states[w->state] : NULL);
+		json_kf64(j, "seconds", w->seconds);
+		json_fact(j, "count", w->count);
+		json_kbool(j, "still_blocked", isfinite(w->still));
+		json_kf64(j, "still_s", w->still);
+		json_kf64(j, "longest_s", w->longest);
+		json_fact(j, "waker_tid", w->waker);
+		wait_stack(j, h, w);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
 void json_stacks(struct json *j, const struct report *r)
 {
 	const struct hotspot *h = r->model->hotspot;
@@ -78,5 +125,8 @@ void json_stacks(struct json *j, const struct report *r)
 	json_ku64(j, "samples_truncated", h->truncated);
 	functions(j, h);
 	seconds(j, h, r->facts->archive.count ? r->facts->archive.rows[0].captured_at : NAN);
-	json_knull(j, "off_cpu");
+	if (r->facts->stack_offcpu.count)
+		off_cpu(j, h);
+	else
+		json_knull(j, "off_cpu");
 }

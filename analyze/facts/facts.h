@@ -202,7 +202,13 @@ struct fact_stack_sample {
 	uint64_t time_ns; /* since the start of the window */
 	uint64_t state;	  /* STACK_ON_CPU, or why not */
 	uint64_t thread, cpu, stack;
-	uint64_t ns; /* off CPU: how long */
+	uint64_t ns;	 /* off CPU: how long */
+	uint64_t weight; /* off CPU: times 1/1024, for how many of its like it stands */
+};
+struct fact_stack_offcpu { /* exact sums of a thread in a state */
+	uint64_t thread, state, total_ns, count;
+	uint64_t longest_ns, longest_end_ns, longest_stack, longest_waker;
+	uint64_t still_ns, still_stack; /* when the window ended; FACT_NONE: it was not so then */
 };
 struct fact_stack {
 	uint64_t stack, process;
@@ -371,6 +377,7 @@ struct facts {
 	FACT_TABLE(fact_slab, slabs);
 	FACT_TABLE(fact_stack_setting, stack_settings);
 	FACT_TABLE(fact_stack_sample, stack_samples);
+	FACT_TABLE(fact_stack_offcpu, stack_offcpu);
 	FACT_TABLE(fact_stack, stacks);
 	FACT_TABLE(fact_stack_process, stack_processes);
 	FACT_TABLE(fact_stack_thread, stack_threads);

@@ -28,6 +28,7 @@ const struct fact_member fact_members[] = {
 	{"tables/slab_caches.tsv", &slab_parser},
 	{"tables/stack_capture.tsv", &stack_parser},
 	{"tables/stack_samples.tsv", &stack_parser},
+	{"tables/stack_offcpu.tsv", &stack_parser},
 	{"tables/stack_stacks.tsv", &stack_parser},
 	{"tables/stack_processes.tsv", &stack_parser},
 	{"tables/stack_threads.tsv", &stack_parser},

@@ -81,9 +81,9 @@ extern const struct fact_type fact_archive_type, fact_collector_type, fact_count
 	fact_delay_type, fact_probe_type, fact_heap_type, fact_heap_entry_type,
 	fact_heap_container_type, fact_heap_sample_type;
 
-extern const struct fact_type fact_stack_setting_type, fact_stack_sample_type, fact_stack_type,
-	fact_stack_process_type, fact_stack_thread_type, fact_stack_mapping_type,
-	fact_stack_object_type, fact_stack_symbol_type;
+extern const struct fact_type fact_stack_setting_type, fact_stack_sample_type,
+	fact_stack_offcpu_type, fact_stack_type, fact_stack_process_type, fact_stack_thread_type,
+	fact_stack_mapping_type, fact_stack_object_type, fact_stack_symbol_type;
 
 #define FACT_U64(type, f)                                                                          \
 	{                                                                                          \

@@ -21,8 +21,18 @@ static const struct fact_field fields_fact_stack_sample[] = {
 	FACT_U64(fact_stack_sample, time_ns), FACT_U64(fact_stack_sample, state),
 	FACT_U64(fact_stack_sample, thread),  FACT_U64(fact_stack_sample, cpu),
 	FACT_U64(fact_stack_sample, stack),   FACT_U64(fact_stack_sample, ns),
+	FACT_U64(fact_stack_sample, weight),
 };
 FACT_TYPE(fact_stack_sample, "stack_samples", 21, 4000000);
+
+static const struct fact_field fields_fact_stack_offcpu[] = {
+	FACT_U64(fact_stack_offcpu, thread),	    FACT_U64(fact_stack_offcpu, state),
+	FACT_U64(fact_stack_offcpu, total_ns),	    FACT_U64(fact_stack_offcpu, count),
+	FACT_U64(fact_stack_offcpu, longest_ns),    FACT_U64(fact_stack_offcpu, longest_end_ns),
+	FACT_U64(fact_stack_offcpu, longest_stack), FACT_U64(fact_stack_offcpu, longest_waker),
+	FACT_U64(fact_stack_offcpu, still_ns),	    FACT_U64(fact_stack_offcpu, still_stack),
+};
+FACT_TYPE(fact_stack_offcpu, "stack_offcpu", 28, 400000);
 
 static const struct fact_field fields_fact_stack[] = {
 	FACT_U64(fact_stack, stack),
@@ -95,6 +105,20 @@ static const struct fact_column sample_columns[] = {
 	{"cpu", COLUMN_U64, AT(fact_stack_sample, cpu), NULL},
 	{"stack", COLUMN_U64, AT(fact_stack_sample, stack), NULL},
 	{"ns", COLUMN_U64, AT(fact_stack_sample, ns), NULL},
+	{"weight", COLUMN_U64, AT(fact_stack_sample, weight), NULL},
+	{0},
+};
+static const struct fact_column offcpu_columns[] = {
+	{"thread", COLUMN_U64, AT(fact_stack_offcpu, thread), NULL},
+	{"state", COLUMN_WORD, AT(fact_stack_offcpu, state), states},
+	{"total_ns", COLUMN_U64, AT(fact_stack_offcpu, total_ns), NULL},
+	{"count", COLUMN_U64, AT(fact_stack_offcpu, count), NULL},
+	{"longest_ns", COLUMN_U64, AT(fact_stack_offcpu, longest_ns), NULL},
+	{"longest_end_ns", COLUMN_U64, AT(fact_stack_offcpu, longest_end_ns), NULL},
+	{"longest_stack", COLUMN_U64, AT(fact_stack_offcpu, longest_stack), NULL},
+	{"longest_waker", COLUMN_U64, AT(fact_stack_offcpu, longest_waker), NULL},
+	{"still_ns", COLUMN_U64, AT(fact_stack_offcpu, still_ns), NULL},
+	{"still_stack", COLUMN_U64, AT(fact_stack_offcpu, still_stack), NULL},
 	{0},
 };
 static const struct fact_column stack_columns[] = {
@@ -171,6 +195,7 @@ static int demangle_row(struct parse *p, void *row)
 static const struct fact_table tables[] = {
 	{"tables/stack_capture.tsv", &fact_stack_setting_type, setting_columns, NULL},
 	{"tables/stack_samples.tsv", &fact_stack_sample_type, sample_columns, NULL},
+	{"tables/stack_offcpu.tsv", &fact_stack_offcpu_type, offcpu_columns, NULL},
 	{"tables/stack_stacks.tsv", &fact_stack_type, stack_columns, NULL},
 	{"tables/stack_processes.tsv", &fact_stack_process_type, process_columns, NULL},
 	{"tables/stack_threads.tsv", &fact_stack_thread_type, thread_columns, NULL},
