@@ -60,7 +60,8 @@ static void put_frames(struct emit *out, const struct stack_frame *f, size_t n, 
 static int write_stacks(struct session *s)
 {
 	struct emit *out = s->c->out;
-	static const char header[] = "stack\tprocess\tkernel\tuser\tend\tby\tkernel_cut\n";
+	static const char header[] =
+		"stack\tprocess\tkernel\tuser\tuser_end\tuser_by\tkernel_cut\n";
 	int r = member_open(out, "tables/stack_stacks.tsv", header);
 
 	for (size_t i = 0; i < s->stacks.count && !r; i++) {

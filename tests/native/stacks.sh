@@ -19,7 +19,7 @@ capture() {
 }
 value() { awk -F'\t' -v k="$2" '$1 == k { print $2 }' "$TMP/$1/capture"; }
 # on_cpu NAME PID...: the stacks of all on-CPU samples of these processes, one a line:
-# end, by, frames of the user's part, comm of the process, the user's part
+# user_end, user_by, frames of the user's part, comm of the process, the user's part
 on_cpu() {
 	local name=$1
 	shift
@@ -27,7 +27,7 @@ on_cpu() {
 		FNR == 1 { split("", c); for (i = 1; i <= NF; i++) c[$i] = i; file++; next }
 		file == 1 && index(pids, " " $c["pid"] " ") { mine[$c["process"]] = $c["comm"] }
 		file == 2 && ($c["process"] in mine) { thread[$c["thread"]] = $c["process"] }
-		file == 3 { stack[$c["stack"]] = $c["end"] OFS $c["by"] OFS split($c["user"], f, " "); user[$c["stack"]] = $c["user"] }
+		file == 3 { stack[$c["stack"]] = $c["user_end"] OFS $c["user_by"] OFS split($c["user"], f, " "); user[$c["stack"]] = $c["user"] }
 		file == 4 && $c["kind"] == "on" && $c["time_ns"] >= late && ($c["thread"] in thread) {
 			print (($c["stack"] in stack) ? stack[$c["stack"]] : "lost" OFS "" OFS 0), mine[thread[$c["thread"]]], user[$c["stack"]]
 		}' "$TMP/$name/processes" "$TMP/$name/threads" "$TMP/$name/stacks" "$TMP/$name/samples"

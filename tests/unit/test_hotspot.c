@@ -146,6 +146,43 @@ static void who_was_hot(void **state)
 	facts_destroy(t.f);
 }
 
+static void who_waited(void **state)
+{
+	struct facts_rows t = begin();
+	struct hotspot *h;
+
+	facts_rows_member(&t, "tables/stack_stacks.tsv",
+			  "stack\tprocess\tkernel\tuser\tuser_end\n1\t1\t\t1:401100\troot\n");
+	facts_rows_member(
+		&t, "tables/stack_samples.tsv",
+		"time_ns\tkind\tstate\tthread\tcpu\tstack\tns\tweight\n"
+		"600000000\toff\tsleep\t1\t0\t1\t1000\t2560\n"
+		"700000000\toff\tsleep\t1\t0\t1\t1000\t\n"
+		"800000000\toff\tsleep\t1\t0\t1\t9000000000000000000\t9000000000000000\n");
+	facts_rows_member(
+		&t, "tables/stack_offcpu.tsv",
+		"thread\tstate\ttotal_ns\tcount\tlongest_ns\tlongest_end_ns\tlongest_stack\t"
+		"longest_waker\tstill_ns\tstill_stack\n"
+		"1\tsleep\t500000000\t3\t400000000\t900000000\t1\t77\t\t\n"
+		"2\tdisk\t0\t0\t\t\t\t\t2000000000\t1\n"
+		"1\t?\t1\t1\t\t\t\t\t\t\n99\trunnable\t1000\t1\t\t\t\t\t\t\n");
+	h = make(&t);
+	assert_int_equal(h->samples[0].ns, 2500); /* it stands for two and a half */
+	assert_int_equal(h->samples[1].ns, 1000);
+	assert_int_equal(h->samples[2].ns, 0); /* nobody waits for so long */
+	assert_int_equal(h->wait_count, 3);
+	assert_int_equal(h->threads[h->waits[0].thread].tid, 101);
+	assert_int_equal(h->waits[0].state, STACK_DISK);
+	assert_true(h->waits[0].seconds == 2 && h->waits[0].still == 2);
+	assert_int_equal(h->waits[0].stack, 1);
+	assert_true(isnan(h->waits[0].longest));
+	assert_true(h->waits[1].seconds == 0.5 && h->waits[1].longest == 0.4);
+	assert_true(isnan(h->waits[1].still));
+	assert_int_equal(h->waits[1].waker, 77);
+	assert_int_equal(h->threads[h->waits[2].thread].tid, FACT_NONE); /* of an unknown thread */
+	facts_destroy(t.f);
+}
+
 static void nothing_captured(void **state)
 {
 	struct facts_rows t = facts_rows_start();
@@ -159,6 +196,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names_of_stacks),
 		cmocka_unit_test(who_was_hot),
+		cmocka_unit_test(who_waited),
 		cmocka_unit_test(nothing_captured),
 	};
 
