@@ -10,7 +10,7 @@ try_python() {
 	rm -f "$TMP/ask" "$TMP/h".*
 	mkfifo "$TMP/ask"
 	: >"$TMP/said"
-	"$@" "$HERE/heap_truth.py" <"$TMP/ask" >"$TMP/said" 2>"$TMP/said.err" &
+	"$@" "${TRUTH:-$HERE/heap_truth.py}" <"$TMP/ask" >"$TMP/said" 2>"$TMP/said.err" &
 	pid=$!
 	at_exit kill "$pid"
 	exec 3>"$TMP/ask"

@@ -80,6 +80,15 @@ static size_t causes(const struct model_heap *h, const char *kind, struct cause 
 	return n;
 }
 
+/* What to name first: a class of the program says more than the strings in it. */
+static const char *foremost(const struct cause *c, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strchr(c[i].entry->type, '.') && c[i].grown >= c[0].grown / 2)
+			return c[i].entry->type;
+	return n ? c[0].entry->type : "";
+}
+
 static const char *cause_words(struct findings *out, const struct cause *c, size_t n)
 {
 	const char *text = "";
@@ -140,7 +149,7 @@ static void growing(const struct model *m, const struct model_heap *h, struct fi
 		h->grown_s >= 5 && h->steady >= 0.7 ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
 		"The heap of %s (pid %" PRIu64 ") grows: by %s in %s%s%s", name, heap->pid,
 		size_words(out, h->grown_bytes), seconds_words(out, h->grown_s),
-		types ? ", most of it " : "", types ? objects[0].entry->type : "");
+		types ? ", above all objects of " : "", foremost(objects, types));
 
 	if (!f)
 		return;
@@ -168,7 +177,7 @@ static void growing(const struct model *m, const struct model_heap *h, struct fi
 		finding_advice(out, f,
 			       "Look in the program for what keeps objects of %s: a cache or list "
 			       "without a bound, a global, a callback that is never taken back.",
-			       objects[0].entry->type);
+			       foremost(objects, types));
 	else
 		finding_advice(out, f,
 			       "Find what allocates: the allocation stacks of the program, or its "

@@ -16,13 +16,11 @@
 #include "gather.h"
 
 /* Of the window, what one reading of all heaps may cost in CPU time. */
-#define CPU_SHARE 8
-#define CPU_LEAST (200 * NSEC_PER_MSEC)
-#define CPU_MOST (3 * NSEC_PER_SEC)
+#define CPU_SHARE 12
+#define CPU_LEAST (300 * NSEC_PER_MSEC)
+#define CPU_MOST (4 * NSEC_PER_SEC)
 #define CPU_ASKED (10 * NSEC_PER_SEC) /* for a process that was asked for */
-/* Bytes of a Python heap that are read and looked at in a second, on a slow machine. */
-#define BYTES_PER_SECOND (512ULL << 20)
-#define ENTRIES_MAX 400u /* rows of one process in the archive, largest first */
+#define ENTRIES_MAX 400u	      /* rows of one process in the archive, largest first */
 
 static void heaps_probe(const struct capture_options *o, const struct sysroot *root,
 			struct probe_result *ret)
@@ -54,21 +52,6 @@ static uint64_t cpu_budget(const struct collect *c)
 	return ns < CPU_LEAST ? CPU_LEAST : ns > CPU_MOST ? CPU_MOST : ns;
 }
 
-/* The share of each heap that is read: the same for all that nobody asked for. */
-static void choose_shares(struct subjects *s, const struct collect *c)
-{
-	uint64_t anon = 0, budget = cpu_budget(c) * (BYTES_PER_SECOND >> 20) / NSEC_PER_SEC << 20;
-
-	for (size_t i = 0; i < s->count; i++) {
-		uint64_t bytes, swap;
-
-		if (subject_status(&s->rows[i], c, &bytes, &swap))
-			anon += s->rows[i].asked ? 0 : bytes;
-	}
-	for (size_t i = 0; i < s->count; i++)
-		s->rows[i].one_in = s->rows[i].asked ? 1 : 1 + anon / (budget + 1);
-}
-
 /* Larger ones first; what one does not use is left for the others. */
 static int read_all(struct subjects *s, size_t first, const struct collect *c, unsigned n)
 {
@@ -77,7 +60,8 @@ static int read_all(struct subjects *s, size_t first, const struct collect *c, u
 
 	for (size_t i = first; i < s->count && r >= 0; i++) {
 		struct subject *x = &s->rows[i];
-		uint64_t cpu = x->asked ? CPU_ASKED : left / 2 > CPU_LEAST ? left / 2 : CPU_LEAST;
+		uint64_t part = left / 4 * 3;
+		uint64_t cpu = x->asked ? CPU_ASKED : part > CPU_LEAST ? part : CPU_LEAST;
 
 		if (collect_stopping(c) && n == 0)
 			break;
@@ -136,7 +120,6 @@ static int heaps_start(struct collect *c)
 		return -ENOMEM;
 	r = subjects_choose(s, c);
 	if (r >= 0) {
-		choose_shares(s, c);
 		r = read_all(s, 0, c, 0);
 	}
 	if (r >= 0)

@@ -234,7 +234,7 @@ int subjects_choose_rising(struct subjects *s, const struct collect *c)
 {
 	struct candidate rows[SUBJECTS_MAX];
 	struct pids pids = {0};
-	size_t count = 0, first = s->count;
+	size_t count = 0;
 	uint64_t beyond = 0;
 	int r;
 
@@ -256,8 +256,6 @@ int subjects_choose_rising(struct subjects *s, const struct collect *c)
 	if (r < 0)
 		return r;
 	take(s, c, rows, count);
-	for (size_t i = first; i < s->count; i++)
-		s->rows[i].one_in = s->rows[0].asked ? 1 : s->rows[0].one_in;
 	return 0;
 }
 
