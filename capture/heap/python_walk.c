@@ -130,7 +130,7 @@ static const struct type_row *object_in(struct walk *k, const uint8_t *block, si
 
 /* Bytes of the blocks that the object holds beside its own; its length, where it has one. */
 static uint64_t beyond(struct walk *k, const struct type_row *t, const uint8_t *o, size_t size,
-		       uint64_t address, uint64_t *ret_length)
+		       uint64_t address, uint64_t weight, uint64_t *ret_length)
 {
 	uint64_t at = 0, times = 1, bytes;
 	bool small;
@@ -174,12 +174,13 @@ static uint64_t beyond(struct walk *k, const struct type_row *t, const uint8_t *
 	bytes = usable(k, at, &small);
 	if (__builtin_mul_overflow(bytes, times, &bytes))
 		return 0;
-	*(small ? &k->pool_owned : &k->chunk_owned) += bytes * k->w->one_in;
+	*(small ? &k->pool_owned : &k->chunk_owned) += bytes * weight;
 	return bytes;
 }
 
 /* Attributes of an instance that has no dict yet (3.11, 3.12). */
-static uint64_t values_of(struct walk *k, const struct type_row *t, const uint8_t *block)
+static uint64_t values_of(struct walk *k, const struct type_row *t, const uint8_t *block,
+			  uint64_t weight)
 {
 	uint64_t word, bytes;
 	bool small;
@@ -190,7 +191,7 @@ static uint64_t values_of(struct walk *k, const struct type_row *t, const uint8_
 	if (k->w->python->layout->values == VALUES_TAGGED)
 		word = word & 1 ? word + 1 : 0;
 	bytes = usable(k, word, &small);
-	*(small ? &k->pool_owned : &k->chunk_owned) += bytes * k->w->one_in;
+	*(small ? &k->pool_owned : &k->chunk_owned) += bytes * weight;
 	return bytes;
 }
 
@@ -200,8 +201,8 @@ static void count_object(struct walk *k, const struct type_row *t, const uint8_t
 {
 	uint64_t length;
 
-	bytes += beyond(k, t, block + offset, shown - offset, address + offset, &length);
-	bytes += values_of(k, t, block);
+	bytes += beyond(k, t, block + offset, shown - offset, address + offset, weight, &length);
+	bytes += values_of(k, t, block, weight);
 	census_add(k->w->census, t->entry, weight, bytes * weight);
 	if (bytes >= CONTAINER_LEAST)
 		census_container(k->w->census, t->entry, address + offset, length, bytes);
@@ -274,19 +275,22 @@ static int visit_chunk(void *ctx, const struct chunk *c)
 	return time_is_up(k);
 }
 
-static void mapped_chunk(struct walk *k, const uint8_t *page, uint64_t address, uint64_t size)
+/* These are few and large: they are never sampled. */
+static void mapped_chunk(struct walk *k, uint64_t address, uint64_t size)
 {
-	struct chunk c = {.address = address + 16, .size = size};
+	uint8_t head[128] = {0};
 	const struct type_row *t;
 	size_t offset;
 
-	k->mapped_bytes += size * k->w->one_in;
+	k->mapped_bytes += size;
 	k->skip_to = address + size;
-	t = object_in(k, page + 16, REMOTE_PAGE - 16, &offset);
+	if (!remote_get(k->w->r, address + 16, head, sizeof(head)))
+		return;
+	t = object_in(k, head, sizeof(head), &offset);
 	if (!t)
 		return;
-	k->chunk_objects += size * k->w->one_in;
-	count_object(k, t, page + 16, REMOTE_PAGE - 16, c.address, size, offset, k->w->one_in);
+	k->chunk_objects += size;
+	count_object(k, t, head, sizeof(head), address + 16, size, offset, 1);
 }
 
 /* ------------------------------------------------------------------ the walk */
@@ -330,9 +334,28 @@ static void read_window(struct walk *k, const struct region *x, uint64_t start, 
 		mapped = glibc_mapped_chunk((const uint64_t[]){get(page, 16, 0), get(page, 16, 8)},
 					    x->end - at);
 		if (mapped)
-			mapped_chunk(k, page, at, mapped);
+			mapped_chunk(k, at, mapped);
 		else
 			at += REMOTE_PAGE;
+	}
+}
+
+/* A window that is not in the sample: only the large chunks that begin in it. */
+static void read_heads(struct walk *k, const struct region *x, uint64_t start, uint64_t end)
+{
+	uint64_t heads[PYTHON_BUFFER / REMOTE_PAGE][2];
+
+	if (k->skip_to >= end)
+		return;
+	remote_read_heads(k->w->r, start, (end - start) / REMOTE_PAGE, heads);
+	for (uint64_t at = start; at < end; at += REMOTE_PAGE) {
+		uint64_t size;
+
+		if (at < k->skip_to)
+			continue;
+		size = glibc_mapped_chunk(heads[(at - start) / REMOTE_PAGE], x->end - at);
+		if (size)
+			mapped_chunk(k, at, size);
 	}
 }
 
@@ -345,6 +368,8 @@ static int read_region(struct walk *k, const struct region *x)
 			end = x->end;
 		if (chosen(k, at / PYTHON_BUFFER))
 			read_window(k, x, at, end);
+		else
+			read_heads(k, x, at, end);
 		if (k->w->expired && k->w->expired(k->w->ctx))
 			return -ETIME;
 		at = end;

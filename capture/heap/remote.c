@@ -74,6 +74,28 @@ static void find_present(const struct remote *r, uint64_t address, size_t pages,
 	}
 }
 
+void remote_read_heads(struct remote *r, uint64_t address, size_t pages, uint64_t (*out)[2])
+{
+	struct iovec local[PAGEMAP_CHUNK], remote[PAGEMAP_CHUNK];
+	uint8_t present[PAGEMAP_CHUNK];
+	size_t count = 0;
+
+	pages = pages < PAGEMAP_CHUNK ? pages : PAGEMAP_CHUNK;
+	memset(out, 0, pages * sizeof(*out));
+	find_present(r, address, pages, present);
+	for (size_t i = 0; i < pages; i++) {
+		if (!present[i])
+			continue;
+		local[count] = (struct iovec){.iov_base = out[i], .iov_len = sizeof(*out)};
+		remote[count++] = (struct iovec){
+			.iov_base = (void *)(uintptr_t)(address + i * REMOTE_PAGE), // NOLINT
+			.iov_len = sizeof(*out)};
+	}
+	if (count && process_vm_readv(r->pid, local, count, remote, count, 0) < 0)
+		r->faults++;
+	r->read_bytes += count * sizeof(*out);
+}
+
 size_t remote_read_resident(struct remote *r, uint64_t address, void *buf, size_t len,
 			    uint8_t *present)
 {

@@ -29,6 +29,9 @@ size_t remote_read(struct remote *r, uint64_t address, void *buf, size_t len);
 /* All or nothing. */
 bool remote_get(struct remote *r, uint64_t address, void *buf, size_t len);
 
+/* The first 16 bytes of each of up to 256 pages into out, zeros for those that are not resident. */
+void remote_read_heads(struct remote *r, uint64_t address, size_t pages, uint64_t (*out)[2]);
+
 /*
  * The resident pages of [address, address + len), both page-aligned, into buf; the others are
  * zeros there.  Pages that are swapped out or were never touched are not read: that would bring
