@@ -202,6 +202,30 @@ static int set_bytes(struct option_parser *p, const char *name, const char *valu
 	return 0;
 }
 
+static int set_heap(struct option_parser *p, const char *name, const char *value)
+{
+	char text[16];
+
+	p->o.heap_count = 0;
+	for (const char *s = value;; s++) {
+		size_t n = strcspn(s, ",");
+		uint64_t pid;
+
+		if (n >= sizeof(text))
+			return usage(p, name, value, "not process ids");
+		memcpy(text, s, n);
+		text[n] = 0;
+		if (parse_u64(text, &pid) < 0 || pid == 0 || pid > INT32_MAX)
+			return usage(p, name, value, "not process ids");
+		if (p->o.heap_count == HEAP_PIDS_MAX)
+			return usage(p, name, value, "more than 8 processes");
+		p->o.heap[p->o.heap_count++] = (pid_t)pid;
+		s += n;
+		if (!*s)
+			return 0;
+	}
+}
+
 static int set_max_size(struct option_parser *p, const char *name, const char *value)
 {
 	return set_bytes(p, name, value, 64 << 10, &p->o.max_size);
@@ -347,6 +371,8 @@ const struct option_row option_rows[] = {
 	 "narrow the process-level collectors to a process"},
 	{"cgroup", 0, required_argument, FOR_RUNS, "PATH", set_cgroup,
 	 "narrow the process-level collectors to a cgroup"},
+	{"heap", 0, required_argument, FOR_RUNS, "PID[,PID]", set_heap,
+	 "heap breakdown that may pause the process: of a JVM\nits classes, by attaching to it"},
 	{"max-size", 0, required_argument, FOR_RUNS, "BYTES", set_max_size,
 	 "size of the archive at most (default 256M)"},
 	{"max-cpu", 0, required_argument, FOR_RUNS, "PERCENT", set_max_cpu,
@@ -375,8 +401,6 @@ const struct option_row option_rows[] = {
 	 "keep the last TIME and write when a trigger fires"},
 	{"trigger", 0, required_argument, FOR_RUNS, "NAME[:VALUE]", NULL, "what --ring waits for"},
 	{"max-wait", 0, required_argument, FOR_RUNS, "TIME", NULL, "how long --ring waits"},
-	{"heap", 0, required_argument, FOR_RUNS, "PID[,PID]", NULL,
-	 "heap breakdown that may pause the process"},
 	{"quiet", 'q', no_argument, FOR_ALL, "", set_quiet, "only problems on standard error"},
 	{"verbose", 'v', no_argument, FOR_ALL, "", set_verbose, "more; twice: still more"},
 	{"help", 'h', no_argument, FOR_ALL, "", option_help, "this text"},

@@ -90,6 +90,7 @@ static bool head_line(const char *line, struct region *ret)
 		return false;
 	p += strspn(p, " ");
 	r.kind = kind_of(&r, p, shared);
+	r.perf_data = strstr(p, "/hsperfdata_") != NULL;
 	slash = *p == '/' ? strrchr(p, '/') : NULL;
 	p = slash && slash[1] ? slash + 1 : p;
 	memcpy(r.name, p, strnlen(p, sizeof(r.name) - 1));

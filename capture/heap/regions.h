@@ -30,6 +30,7 @@ struct region {
 	uint64_t rss, anonymous, swap; /* bytes */
 	enum region_kind kind;
 	bool readable, writable, executable;
+	bool perf_data;		/* of a JVM: its hsperfdata file */
 	char name[REGION_NAME]; /* the last part of the path, or "[heap]" … */
 };
 

@@ -27,7 +27,8 @@ struct subject {
 	uint32_t pid;
 	uint64_t starttime;
 	char comm[64];
-	bool asked; /* by --heap or --pid */
+	bool asked;  /* by --heap or --pid */
+	bool attach; /* by --heap: its runtime may be asked, which may pause it */
 	enum heap_runtime runtime;
 	char version[64];
 	const char *allocator; /* "glibc", "jemalloc" …, NULL: not known */

@@ -16,6 +16,7 @@
 /* Bytes of a Python heap that are read and looked at in a millisecond: half of what was measured.
  */
 #define BYTES_PER_MS (1ULL << 20)
+#define ATTACH_NS (20 * NSEC_PER_SEC)
 #define EVERY_MS 5 /* wall time between two looks at the stop pipe */
 
 struct reading {
@@ -136,6 +137,10 @@ static void recognise(struct reading *d)
 	int r;
 
 	s->allocator = allocator_of(&d->regions);
+	if (java_find(&d->regions)) {
+		s->runtime = HEAP_JAVA;
+		return;
+	}
 	r = python_find(&s->python, &d->remote, &d->regions, s->reason, sizeof(s->reason));
 	if (r != 0) {
 		s->runtime = HEAP_PYTHON;
@@ -145,6 +150,32 @@ static void recognise(struct reading *d)
 		s->one_in = 1 + s->readings[0].anon_bytes /
 					(d->cpu_ns / NSEC_PER_MSEC * BYTES_PER_MS + 1);
 	}
+}
+
+/* The counters that the JVM keeps for anyone to read; its classes only where it was asked for. */
+static int walk_java(struct reading *d, unsigned n)
+{
+	struct subject *s = d->s;
+	uint64_t now = clock_ns(CLOCK_MONOTONIC), limit = ATTACH_NS;
+	int r = java_counters(&d->remote, &d->regions, &s->census, n ? NULL : s->version,
+			      sizeof(s->version));
+
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0)
+		snprintf(s->reason, sizeof(s->reason),
+			 "the JVM's counters: %s (-XX:-UsePerfData, or not HotSpot)", strerror(-r));
+	if (!s->attach)
+		return 0;
+	if (now + limit + NSEC_PER_SEC > d->c->deadline_ns)
+		limit = d->c->deadline_ns > now + 2 * NSEC_PER_SEC
+				? d->c->deadline_ns - now - NSEC_PER_SEC
+				: NSEC_PER_SEC;
+	r = java_histogram(d->c->root, (pid_t)s->pid, limit, d->c->stop_fd, &s->census, s->reason,
+			   sizeof(s->reason));
+	/* It has said no: not asked again, which would print its threads' stacks once more. */
+	s->attach = r == 0;
+	return r == -ENOMEM ? r : 0;
 }
 
 static int read_heap(struct reading *d, unsigned n)
@@ -157,7 +188,11 @@ static int read_heap(struct reading *d, unsigned n)
 	d->s->census.reading = n;
 	r = count_mappings(d);
 	if (r == 0)
-		r = d->s->python_known ? walk_python(d, now) : walk_native(d, now);
+		r = d->s->python_known		 ? walk_python(d, now)
+		    : d->s->runtime == HEAP_JAVA ? walk_java(d, n)
+						 : 0;
+	if (r == 0 && !d->s->python_known)
+		r = walk_native(d, now);
 	return r;
 }
 

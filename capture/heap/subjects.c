@@ -105,12 +105,17 @@ static void keep(struct candidate *rows, size_t *count, struct candidate new, si
 	rows[at] = new;
 }
 
-static bool is_asked(const struct capture_options *o, uint32_t pid)
+static bool is_attached(const struct capture_options *o, uint32_t pid)
 {
 	for (size_t i = 0; i < o->heap_count; i++)
 		if ((uint32_t)o->heap[i] == pid)
 			return true;
-	return o->pid > 0 && (uint32_t)o->pid == pid;
+	return false;
+}
+
+static bool is_asked(const struct capture_options *o, uint32_t pid)
+{
+	return is_attached(o, pid) || (o->pid > 0 && (uint32_t)o->pid == pid);
 }
 
 /* Anonymous bytes, about: statm is several times cheaper than status.  False: none of its own. */
@@ -167,6 +172,7 @@ static void take(struct subjects *s, const struct collect *c, const struct candi
 		*x = (struct subject){.pid = rows[i].pid,
 				      .starttime = stat.starttime,
 				      .asked = rows[i].asked,
+				      .attach = is_attached(c->options, rows[i].pid),
 				      .one_in = 1};
 		memcpy(x->comm, stat.comm, sizeof(x->comm));
 		x->comm[sizeof(x->comm) - 1] = 0;

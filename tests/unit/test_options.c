@@ -193,13 +193,34 @@ static void test_together(void **state)
 	assert_null(o.core_file);
 }
 
+static void test_heap(void **state)
+{
+	good("--heap|17");
+	assert_int_equal(o.heap_count, 1);
+	assert_int_equal(o.heap[0], 17);
+	good("--heap|1,2147483647");
+	assert_int_equal(o.heap_count, 2);
+	assert_int_equal(o.heap[1], INT32_MAX);
+	good("--heap|1,2|--heap|3"); /* the last one counts */
+	assert_int_equal(o.heap_count, 1);
+	good("--heap|1,2,3,4,5,6,7,8");
+	bad("--heap|1,2,3,4,5,6,7,8,9", "more than 8 processes");
+	bad("--heap|", "not process ids");
+	bad("--heap|1,", "not process ids");
+	bad("--heap|,1", "not process ids");
+	bad("--heap|0", "not process ids");
+	bad("--heap|-1", "not process ids");
+	bad("--heap|java", "not process ids");
+	bad("--heap|2147483648", "not process ids");
+	bad("--heap|00000000000000000001", "not process ids");
+}
+
 static void test_later(void **state)
 {
 	bad("--ring", "--ring: not in this version (" OSSNAP_VERSION ")");
 	bad("--ring=30s", "--ring: not in this version");
 	bad("--trigger|xid", "--trigger: not in this version");
 	bad("--max-wait|1h", "--max-wait: not in this version");
-	bad("--heap|1,2", "--heap: not in this version");
 	assert_int_equal(parse("--redact|strict"), -ENOTSUP);
 	assert_non_null(strstr(e.text, "--redact strict: not in this version"));
 }
@@ -266,7 +287,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_commands), cmocka_unit_test(test_mistyped),
-		cmocka_unit_test(test_together), cmocka_unit_test(test_later),
+		cmocka_unit_test(test_together), cmocka_unit_test(test_heap),
+		cmocka_unit_test(test_later),
 		cmocka_unit_test(test_help),
 	};
 
