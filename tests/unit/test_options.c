@@ -288,8 +288,7 @@ int main(void)
 		cmocka_unit_test(test_defaults), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_commands), cmocka_unit_test(test_mistyped),
 		cmocka_unit_test(test_together), cmocka_unit_test(test_heap),
-		cmocka_unit_test(test_later),
-		cmocka_unit_test(test_help),
+		cmocka_unit_test(test_later),	 cmocka_unit_test(test_help),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
