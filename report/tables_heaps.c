@@ -255,6 +255,7 @@ static int containers_open(struct table *t)
 	qsort(places, n, sizeof(*places), by_bytes);
 	TABLE_COLUMNS_OF(t, container_columns);
 	t->caption = "The largest single objects";
+	t->none = "No Python heap was read: only there single objects can be told apart.";
 	t->sorted = 4;
 	t->owned = places;
 	t->rows = n;

@@ -9,7 +9,7 @@
 #include "rules.h"
 
 /* What a window of seconds can tell from a program's own rhythm. */
-#define LEAST (16 * MIB)
+#define LEAST (8 * MIB)
 #define LEAST_SHARE 0.01 /* of the heap */
 #define STEADY 0.4	 /* share of the intervals in which it grew */
 #define HALF 0.2	 /* of the growth, in each half of the window */
@@ -80,12 +80,17 @@ static size_t causes(const struct model_heap *h, const char *kind, struct cause 
 	return n;
 }
 
-/* What to name first: a class of the program says more than the strings in it. */
+/* What to name first: a class of the program says more than the strings or arrays in it.  It is as
+ * large, or there are as many of it. */
 static const char *foremost(const struct cause *c, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strchr(c[i].entry->type, '.') && c[i].grown >= c[0].grown / 2)
-			return c[i].entry->type;
+	for (size_t i = 0; i < n; i++) {
+		const char *name = c[i].entry->type;
+
+		if ((strchr(name, '.') || strchr(name, '$')) && strncmp(name, "java.", 5) != 0 &&
+		    (c[i].grown >= c[0].grown / 2 || fabs(c[i].more - c[0].more) <= c[0].more / 10))
+			return name;
+	}
 	return n ? c[0].entry->type : "";
 }
 
@@ -149,7 +154,7 @@ static void growing(const struct model *m, const struct model_heap *h, struct fi
 		h->grown_s >= 5 && h->steady >= 0.7 ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
 		"The heap of %s (pid %" PRIu64 ") grows: by %s in %s%s%s", name, heap->pid,
 		size_words(out, h->grown_bytes), seconds_words(out, h->grown_s),
-		types ? ", above all objects of " : "", foremost(objects, types));
+		types ? ", with ever more objects of " : "", foremost(objects, types));
 
 	if (!f)
 		return;

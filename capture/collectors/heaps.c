@@ -239,8 +239,18 @@ static int put_entries(struct emit *out, struct subject *x, uint64_t *dropped)
 		row_u64(out, x->pid);
 		row_cstr(out, kinds[e->kind]);
 		row_cstr(out, e->name);
-		row_readings(out, x, e->count);
-		row_readings(out, x, e->bytes);
+		if (e->kind == CENSUS_ALLOCATOR && !e->count[0] && !e->count[1]) {
+			row_none(out); /* blocks that nobody counted */
+			row_none(out);
+		} else {
+			row_readings(out, x, e->count);
+		}
+		if (e->kind == CENSUS_COUNTER) {
+			row_none(out);
+			row_none(out);
+		} else {
+			row_readings(out, x, e->bytes);
+		}
 		r = row_end(out);
 	}
 	return r;

@@ -10,6 +10,7 @@
 #include "../base/cleanup.h"
 
 #define GUARD_MAX (1u << 20) /* a stack's guard is one page by default, never this large */
+#define THREAD_TOP 16384u    /* of a stack: static TLS and struct pthread */
 #define ARENA_HEAP UINT64_C(0x4000000) /* HEAP_MAX_SIZE of glibc's malloc/arena.c on 64 bits */
 
 const char *region_kind_name(enum region_kind k)
@@ -216,6 +217,35 @@ int regions_read(struct regions *ret, int dir, char *buf, size_t cap)
 	look_around(&r);
 	*ret = r;
 	return 0;
+}
+
+/* struct pthread begins with its own address, of glibc (tcbhead_t) and musl alike, on x86; on other
+ * machines it does not, and the guard page has to do. */
+static bool has_thread(struct remote *remote, const struct region *x)
+{
+	uint64_t words[THREAD_TOP / 8];
+	uint64_t start = x->end - sizeof(words);
+
+	if (x->end - x->start < sizeof(words) || !x->rss)
+		return false;
+	if (!remote_read_resident(remote, start, words, sizeof(words), NULL))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i += 2)
+		if (words[i] == start + i * 8)
+			return true;
+	return false;
+}
+
+void regions_confirm_stacks(struct regions *r, struct remote *remote)
+{
+#ifdef __x86_64__
+	for (size_t i = 0; i < r->count; i++)
+		if (r->rows[i].kind == REGION_THREAD_STACK && !has_thread(remote, &r->rows[i]))
+			r->rows[i].kind = REGION_ANONYMOUS;
+#else
+	(void)r;
+	(void)remote;
+#endif
 }
 
 void regions_free(struct regions *r)

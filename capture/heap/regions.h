@@ -42,6 +42,9 @@ struct regions {
 
 /* smaps of the process whose /proc/PID is dir.  0 or a negative errno. */
 int regions_read(struct regions *ret, int dir, char *buf, size_t cap);
+/* What lies above a guard page is a thread's stack only when the thread's own structure is at its
+ * top; else it becomes anonymous memory. */
+void regions_confirm_stacks(struct regions *r, struct remote *remote);
 void regions_free(struct regions *r);
 /* The region that holds the address, or NULL. */
 const struct region *regions_find(const struct regions *r, uint64_t address);

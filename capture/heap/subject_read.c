@@ -225,6 +225,7 @@ static int open_and_read(struct reading *d, unsigned n)
 		refused(s, "pagemap", -r);
 		return 0;
 	}
+	regions_confirm_stacks(&d->regions, &d->remote);
 	r = read_heap(d, n);
 	/* Another process under this number meanwhile: what was read is not of this one. */
 	now->done = r == 0 && subject_status(s, d->c, &anon, &swap);

@@ -13,7 +13,7 @@ orders = {}
 n = 0
 print("ready", flush=True)
 while True:
-    for _ in range(2000):
+    for _ in range(3000):
         orders[n] = Order(n)
         n += 1
     time.sleep(0.05)

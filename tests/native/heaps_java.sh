@@ -36,6 +36,7 @@ start() {
 stop() {
 	exec 4>&-
 	kill "$JVM" 2>/dev/null
+	rm -f "/tmp/.java_pid$JVM"
 	wait "$LAUNCHED" 2>/dev/null
 }
 # capture OPTIONS...: into $TMP/j.json
@@ -104,7 +105,12 @@ stop
 
 CASE="a JVM that leaks"
 start leak "${JAVA[@]}" HeapUser leak
-capture --heap "$JVM" -d 2500ms
+capture --heap "$JVM" -d 3s
 grown=$(heap '[.entries[] | select(.type == "HeapUser$Kept")][0] | .count - .count_first')
 [ "$grown" -gt 50000 ] && ok "$CASE: the class that grows" || fail "$CASE: the class that grows" "$grown"
+title=$(jq -r --arg p "($JVM)" '.findings[] | select(.id == "heap.growth" and (.scope.name | endswith($p))) | .title' "$TMP/j.json")
+case $title in
+*"with ever more objects of HeapUser\$Kept") ok "$CASE: is found, with the class" ;;
+*) fail "$CASE: is found, with the class" "$title $(jq -c '.memory.heaps[0] | del(.entries)' "$TMP/j.json")" ;;
+esac
 stop
