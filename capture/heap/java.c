@@ -82,41 +82,57 @@ static void space_value(struct space *s, const char *key, uint64_t v)
 	}
 }
 
+/* "PREFIX" and a digit and a dot: what is behind them, and the digit.  NULL: it is not that. */
+static const char *numbered(const char *name, const char *prefix, unsigned limit, unsigned *ret)
+{
+	size_t n = strlen(prefix);
+
+	if (strncmp(name, prefix, n) != 0 || name[n] < '0' || name[n] > '9' || name[n + 1] != '.')
+		return NULL;
+	*ret = (unsigned)(name[n] - '0');
+	return *ret < limit ? name + n + 2 : NULL;
+}
+
 static void number(struct counters *c, const char *name, uint64_t v)
 {
-	unsigned g, s;
-	int at = 0;
+	const char *rest, *key;
+	unsigned i, k;
 
-	if (sscanf(name, "sun.gc.generation.%1u.space.%1u.%n", &g, &s, &at) == 2 && at) {
-		if (g < GENERATIONS && s < SPACES)
-			space_value(&c->generations[g].spaces[s], name + at, v);
-	} else if (sscanf(name, "sun.gc.collector.%1u.%n", &g, &at) == 1 && at) {
-		if (g < COLLECTORS && !strcmp(name + at, "invocations"))
-			c->collectors[g].invocations = v;
-	} else if (!strncmp(name, "sun.gc.metaspace.", 17)) {
-		space_value(&c->metaspace, name + 17, v);
-	} else if (!strcmp(name, "java.threads.live")) {
-		c->threads = v;
+	rest = numbered(name, "sun.gc.generation.", GENERATIONS, &i);
+	key = rest ? numbered(rest, "space.", SPACES, &k) : NULL;
+	if (key) {
+		space_value(&c->generations[i].spaces[k], key, v);
+		return;
 	}
+	rest = numbered(name, "sun.gc.collector.", COLLECTORS, &i);
+	if (rest && !strcmp(rest, "invocations"))
+		c->collectors[i].invocations = v;
+	else if (!strncmp(name, "sun.gc.metaspace.", 17))
+		space_value(&c->metaspace, name + 17, v);
+	else if (!strcmp(name, "java.threads.live"))
+		c->threads = v;
 }
 
 static void text(struct counters *c, const char *name, const char *value, size_t len)
 {
-	unsigned g, s;
-	int at = 0;
+	const char *rest, *key;
+	unsigned i, k;
 
-	if (sscanf(name, "sun.gc.generation.%1u.space.%1u.name%n", &g, &s, &at) == 2 && at) {
-		if (g < GENERATIONS && s < SPACES)
-			copy(c->generations[g].spaces[s].name, NAME, value, len);
-	} else if (sscanf(name, "sun.gc.generation.%1u.name%n", &g, &at) == 1 && at) {
-		if (g < GENERATIONS)
-			copy(c->generations[g].name, NAME, value, len);
-	} else if (sscanf(name, "sun.gc.collector.%1u.name%n", &g, &at) == 1 && at) {
-		if (g < COLLECTORS)
-			copy(c->collectors[g].name, sizeof(c->collectors[g].name), value, len);
-	} else if (!strcmp(name, "java.property.java.vm.version")) {
-		copy(c->version, sizeof(c->version), value, len);
+	rest = numbered(name, "sun.gc.generation.", GENERATIONS, &i);
+	key = rest ? numbered(rest, "space.", SPACES, &k) : NULL;
+	if (key && !strcmp(key, "name")) {
+		copy(c->generations[i].spaces[k].name, NAME, value, len);
+		return;
 	}
+	if (rest && !strcmp(rest, "name")) {
+		copy(c->generations[i].name, NAME, value, len);
+		return;
+	}
+	rest = numbered(name, "sun.gc.collector.", COLLECTORS, &i);
+	if (rest && !strcmp(rest, "name"))
+		copy(c->collectors[i].name, sizeof(c->collectors[i].name), value, len);
+	else if (!strcmp(name, "java.property.java.vm.version"))
+		copy(c->version, sizeof(c->version), value, len);
 }
 
 /* One entry at offset; its length, or 0 when it makes no sense. */

@@ -194,13 +194,28 @@ static void class_words(const char *name, size_t len, char *out, size_t cap)
 	snprintf(out, cap, "%s%s%s", element, depth > 0 ? "[]" : "", depth > 1 ? "[]" : "");
 }
 
+/* The number at *p, which goes behind it. */
+static bool take_number(const char **p, uint64_t *ret)
+{
+	char *end;
+
+	*ret = strtoull(*p, &end, 10);
+	if (end == *p)
+		return false;
+	*p = end;
+	return true;
+}
+
 /* "   1:         12345        1234567  [B (java.base@17.0.15)" */
 static void take_line(struct answer *a, const char *line)
 {
-	unsigned long long objects, bytes;
-	int at = 0;
+	uint64_t place, objects, bytes;
 
-	if (sscanf(line, " %*u: %llu %llu %n", &objects, &bytes, &at) != 2 || !at)
+	if (!take_number(&line, &place) || *line++ != ':' || !take_number(&line, &objects) ||
+	    !take_number(&line, &bytes))
+		return;
+	line += strspn(line, " ");
+	if (!*line)
 		return;
 	if (a->count == CLASSES) {
 		a->more_classes++;
@@ -208,7 +223,6 @@ static void take_line(struct answer *a, const char *line)
 		a->more_bytes += bytes;
 		return;
 	}
-	line += at;
 	class_words(line, strcspn(line, " "), a->classes[a->count].name, CLASS_NAME);
 	a->classes[a->count].objects = objects;
 	a->classes[a->count++].bytes = bytes;
