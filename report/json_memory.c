@@ -249,6 +249,5 @@ void json_memory(struct json *j, const struct report *r)
 	json_heaps(j, m);
 	dentries(j, m);
 	drop_caches(j, m);
-	json_knull(j, "heaps");
 	json_object_end(j);
 }
