@@ -10,7 +10,8 @@ PACKAGES_BUILD=(gcc libc6-dev cmake ninja-build pkg-config clang llvm bpftool li
 	libarchive-dev libzstd-dev nettle-dev libyajl-dev liblzma-dev libiberty-dev libxml2-dev libseccomp-dev libcmocka-dev musl-tools)
 PACKAGES_style=(git clang-format clang-tidy)
 PACKAGES_unit=(zstd e2fsprogs locales python3)
-PACKAGES_native=(git jq zstd busybox-static debootstrap binutils e2fsprogs fdisk procps util-linux python3)
+PACKAGES_native=(git jq zstd busybox-static debootstrap binutils e2fsprogs fdisk procps util-linux python3
+	openjdk-17-jdk-headless)
 PACKAGES_vm=(qemu-system-x86 qemu-system-arm gcc-aarch64-linux-gnu libc6-dev-arm64-cross busybox-static cpio
 	xz-utils zstd jq e2fsprogs xfsprogs python3)
 PACKAGES_guard=(qemu-system-x86 busybox-static cpio zstd jq xz-utils e2fsprogs earlyoom procps)
