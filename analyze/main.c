@@ -221,6 +221,26 @@ static int write_form(const struct analysis *a, enum form form, const char *path
 	return output_finish(out, e);
 }
 
+static int write_exports(const struct analysis *a, struct err *e)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < a->o->export_count && r == 0; i++) {
+		_cleanup_(cleanup_output) struct output *out = NULL;
+		const char *path = a->o->exports[i].path;
+
+		r = output_open(&out, path, e);
+		if (r == 0)
+			r = a->o->exports[i].format->run(a->hosts[0].model, output_write, out, e);
+		if (r < 0)
+			return e->no ? err_add(e, "--export %s=%s", a->o->exports[i].format->name,
+					       path)
+				     : err_errno(e, r, path);
+		r = output_finish(out, e);
+	}
+	return r;
+}
+
 static int write_all(const struct analysis *a, const char *html, struct err *e)
 {
 	struct stat st;
@@ -235,7 +255,7 @@ static int write_all(const struct analysis *a, const char *html, struct err *e)
 		r = write_form(a, FORM_JSON, a->o->json, e);
 	if (r == 0 && a->o->text)
 		r = write_form(a, FORM_TEXT, "-", e);
-	return r;
+	return r ? r : write_exports(a, e);
 }
 
 /* Nobody wants to lose the archive to a slip of the hand. */
@@ -245,6 +265,11 @@ static int refuse_overwriting(const struct analyze_options *o, const char *html,
 		if (output_same_file(o->archives[i], html))
 			return err_set(e, EINVAL, "%s: is an archive; the report would replace it",
 				       html);
+		for (size_t k = 0; k < o->export_count; k++)
+			if (output_same_file(o->archives[i], o->exports[k].path))
+				return err_set(e, EINVAL,
+					       "%s: is an archive; the export would replace it",
+					       o->exports[k].path);
 		if (o->json && output_same_file(o->archives[i], o->json))
 			return err_set(e, EINVAL, "%s: is an archive; the JSON would replace it",
 				       o->json);
@@ -274,6 +299,9 @@ static void conclude(const struct analysis *a, const char *html)
 static int run(struct analysis *a, const char *html, struct err *e)
 {
 	int r = refuse_overwriting(a->o, html, e);
+
+	if (r == 0 && a->o->export_count && a->o->archive_count > 1)
+		r = err_set(e, EINVAL, "--export: of one archive only");
 
 	for (size_t i = 0; r == 0 && i < a->o->archive_count; i++)
 		analyse(a, a->o->archives[i]);

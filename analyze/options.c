@@ -56,6 +56,26 @@ static int set_json(struct parser *p, const char *name, const char *value)
 	return 0;
 }
 
+static int set_export(struct parser *p, const char *name, const char *value)
+{
+	static const char *const later[] = {"chrome", "openmetrics", "tsv"};
+	const char *equals = strchr(value, '=');
+	size_t len = equals ? (size_t)(equals - value) : strlen(value), n = p->o.export_count;
+
+	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
+		if (strlen(later[i]) == len && !strncmp(later[i], value, len))
+			return usage(p, name, value, "this format is not in this version");
+	if (!equals || !equals[1] || !export_find(value, len))
+		return usage(p, name, value,
+			     "FORMAT=FILE with folded, pprof, speedscope or perf-script");
+	if (n == ANALYZE_EXPORTS_MAX)
+		return usage(p, name, value, "too many exports");
+	p->o.exports[n].format = export_find(value, len);
+	p->o.exports[n].path = equals + 1;
+	p->o.export_count++;
+	return 0;
+}
+
 static int set_top(struct parser *p, const char *name, const char *value)
 {
 	uint64_t v;
@@ -217,8 +237,9 @@ static const struct option_row rows[] = {
 	 "what an archive may cost (default: input=2G,decompressed=4G,\n"
 	 "ratio=1000,member=64M,members=4096,window=8M,path=255)"},
 	{"compare", 0, required_argument, "BEFORE", NULL, "report ARCHIVE against BEFORE"},
-	{"export", 0, required_argument, "FORMAT=FILE", NULL,
-	 "folded, pprof, speedscope, chrome, perf-script, openmetrics, tsv"},
+	{"export", 0, required_argument, "FORMAT=FILE", set_export,
+	 "stacks for other tools: folded, pprof, speedscope, perf-script\n"
+	 "(repeatable; chrome, openmetrics and tsv: not in this version)"},
 	{"trace", 0, required_argument, "[HOST=]FILE", NULL,
 	 "a Kineto or NCCL inspector trace to join"},
 	{"debuginfo", 0, required_argument, "DIR", NULL, "debug files by build-id"},

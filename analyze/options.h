@@ -6,12 +6,20 @@
 #include <stddef.h>
 
 #include "../capture/bundle/reader.h"
+#include "exports.h"
+
+#define ANALYZE_EXPORTS_MAX 16
 
 struct analyze_options {
 	const char **archives;
 	size_t archive_count;
 	const char *output; /* NULL: the archive's name with .html */
 	const char *json;   /* NULL: none; "-": stdout */
+	struct {
+		const struct export_format *format;
+		const char *path;
+	} exports[ANALYZE_EXPORTS_MAX];
+	size_t export_count;
 	bool text, quiet, salvage;
 	unsigned top;
 	int fail_on; /* enum severity, 0: off */
