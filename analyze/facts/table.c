@@ -19,6 +19,9 @@ static void read_row(const struct tsv *t, const struct fact_column *columns, con
 	for (size_t i = 0; columns[i].name; i++) {
 		char *field = row + columns[i].offset;
 
+		/* The row is clear; two columns may be older and newer names of one field. */
+		if (at[i] < 0)
+			continue;
 		switch (columns[i].kind) {
 		case COLUMN_U64:
 			*(uint64_t *)field = tsv_u64(t, at[i]);
