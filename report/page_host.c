@@ -141,6 +141,8 @@ static const struct anchor {
 	const char *id, *label;
 } anchors[] = {
 	{"memory", "memory"},
+	{"functions", "functions on the CPUs"},
+	{"seconds", "what was hot in each second"},
 	{"files", "files"},
 	{"container-files", "files per container"},
 	{"file-systems", "file systems"},

@@ -5,6 +5,7 @@
  *
  * Anchors that a finding's `ref` may name (each is an id in the page; a ref to anything else is
  * shown as text without a link): #memory #part-ID (a contract id of a memory part) #files
+ * #functions #seconds
  * #container-files #shared-memory #shared-files #cgroups #guard #processes #heaps #slabs #counters
  * #zones #kernel-objects #vmalloc #page-types #collectors #not-seen #provenance #syscalls
  * #proc-files #reclaim.

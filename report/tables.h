@@ -12,6 +12,7 @@ struct table_def {
 	int (*open)(struct table *t);
 };
 
+extern const struct table_def tables_stacks[]; /* tables_stacks.c */
 extern const struct table_def tables_cache[];  /* tables_cache.c; each ends with a NULL id */
 extern const struct table_def tables_memory[]; /* tables_memory.c */
 extern const struct table_def tables_groups[];
