@@ -89,7 +89,8 @@ static ssize_t read_name(const struct elf_source *text, uint64_t at, char *out, 
 	if (elf_read(text, at, out, n))
 		return -EIO;
 	end = memchr(out, '\n', n);
-	return end ? end - out : (ssize_t)n;
+	/* A name ends at a NUL, too. */
+	return (ssize_t)strnlen(out, end ? (size_t)(end - out) : n);
 }
 
 static int name_chunk(const struct module_names *n, const struct elf_source *text, size_t first,

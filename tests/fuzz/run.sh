@@ -8,7 +8,7 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(parsers wire bundle)
+[ ${#targets[@]} -gt 0 ] || targets=(parsers wire bundle symbols)
 out=$(mktemp -d "${TMPDIR:-/tmp}/ossnap-fuzz.XXXXXX")
 trap 'rm -rf "$out"' EXIT
 
@@ -16,7 +16,8 @@ for target in "${targets[@]}"; do
 	clang -g -O1 -std=gnu17 -D_GNU_SOURCE -DOSSNAP_VERSION='"fuzz"' -fsanitize=fuzzer,address,undefined \
 		-fno-sanitize-recover=undefined -I"$top" -o "$out/$target" "$top/tests/fuzz/fuzz_$target.c" \
 		"$top"/analyze/facts/*.c "$top"/analyze/arena.c "$top"/capture/base/*.c "$top"/capture/bundle/*.c \
-		-larchive -lzstd -lnettle -lyajl -liberty -lm
+		"$top"/capture/symbols/{elf_file,module_names,nearest,perf_map,xz}.c \
+		-larchive -lzstd -lnettle -lyajl -liberty -llzma -lm
 	mkdir -p "$out/corpus.$target"
 	"$out/$target" -max_total_time="$seconds" -dict="$top/tests/fuzz/dictionary" -rss_limit_mb=1024 \
 		-timeout=10 -print_final_stats=1 -artifact_prefix="$top/tests/fuzz/crash-$target-" \

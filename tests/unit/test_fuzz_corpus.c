@@ -18,6 +18,10 @@
 #define LLVMFuzzerTestOneInput fuzz_wire
 #include "../fuzz/fuzz_wire.c"
 #undef LLVMFuzzerTestOneInput
+#undef must
+#define LLVMFuzzerTestOneInput fuzz_symbols
+#include "../fuzz/fuzz_symbols.c"
+#undef LLVMFuzzerTestOneInput
 
 static void replay(const char *corpus, int (*target)(const uint8_t *data, size_t size))
 {
@@ -56,11 +60,17 @@ static void streams(void **state)
 	replay("wire", fuzz_wire);
 }
 
+static void files(void **state)
+{
+	replay("symbols", fuzz_symbols);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(members),
 		cmocka_unit_test(streams),
+		cmocka_unit_test(files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
