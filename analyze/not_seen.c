@@ -59,6 +59,18 @@ static bool has_reclaim(const struct facts *f)
 {
 	return has_probe(f, "reclaim");
 }
+static bool has_sched_delay(const struct facts *f)
+{
+	return has_probe(f, "sched_delay");
+}
+static bool has_block_io(const struct facts *f)
+{
+	return has_probe(f, "block_io");
+}
+static bool has_net_receive(const struct facts *f)
+{
+	return has_probe(f, "net_receive");
+}
 
 /* What the reader misses when a collector fails, and whether something of it is there. */
 static const struct {
@@ -75,6 +87,9 @@ static const struct {
 	{"heaps", "what the heaps of processes are made of", has_heaps},
 	{"syscalls", "which system calls the processes make, and who reads /proc", has_syscalls},
 	{"reclaim", "who waits for memory to be freed, and for how long", has_reclaim},
+	{"sched-delay", "who waits for a CPU, and for how long", has_sched_delay},
+	{"block-io", "how long each disk takes to answer", has_block_io},
+	{"net-receive", "how long packets lie before they are read", has_net_receive},
 };
 
 static void add(struct model_build *b, const char *what, const char *why)

@@ -24,7 +24,8 @@ struct delay_value {
 	__u64 ns;
 	__u64 max_ns; /* of those seen whole */
 	__u64 amount;
-	__u64 inner_ns; /* block I/O: the device's part */
+	__u64 inner_ns; /* block I/O: the device's part … */
+	__u64 inner;	/* … of so many */
 	__u64 cut;	/* of count: began before the slice; ns has what lay inside */
 	__u64 cut_ns;	/* of ns: theirs */
 	__u32 parent, grandparent;

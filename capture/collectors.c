@@ -5,14 +5,25 @@
 extern const struct collector collector_host, collector_memory, collector_processes,
 	collector_cgroups, collector_mounts, collector_containers, collector_page_cache,
 	collector_guard, collector_kernel_objects, collector_syscalls, collector_reclaim,
-	collector_heaps, collector_stacks;
+	collector_heaps, collector_stacks, collector_sched_delay, collector_block_io,
+	collector_net_receive;
 
 const struct collector *const collectors[] = {
-	&collector_host,       &collector_memory,
-	&collector_processes,  &collector_cgroups,
-	&collector_mounts,     &collector_containers,
-	&collector_page_cache, &collector_kernel_objects,
-	&collector_guard,      &collector_syscalls,
-	&collector_reclaim,    &collector_heaps,
-	&collector_stacks,     NULL,
+	&collector_host,
+	&collector_memory,
+	&collector_processes,
+	&collector_cgroups,
+	&collector_mounts,
+	&collector_containers,
+	&collector_page_cache,
+	&collector_kernel_objects,
+	&collector_guard,
+	&collector_syscalls,
+	&collector_reclaim,
+	&collector_heaps,
+	&collector_stacks,
+	&collector_sched_delay,
+	&collector_block_io,
+	&collector_net_receive,
+	NULL,
 };

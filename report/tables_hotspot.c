@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What processes did and waited for: system calls, /proc, reclaim. */
+#include "figures.h"
 #include "tables.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -225,7 +227,200 @@ static int reclaim_open(struct table *t)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ waiting for CPU, disk, network
+ */
+
+/* A bar for each power of two: how many of those are as long. */
+static void histogram_cell(struct cell *c, const struct model_delay *d)
+{
+	static const char *const bars[] = {"\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83",
+					   "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86",
+					   "\xe2\x96\x87", "\xe2\x96\x88"};
+	double h[DELAY_HISTOGRAM], most = 0;
+	size_t first = DELAY_HISTOGRAM, last = 0, len = 0;
+	char low[FIGURE], high[FIGURE];
+
+	if (!model_delay_histogram(d->fact, h))
+		return;
+	for (size_t i = 0; i < DELAY_HISTOGRAM; i++) {
+		if (h[i] <= 0)
+			continue;
+		first = first < i ? first : i;
+		last = i;
+		most = h[i] > most ? h[i] : most;
+	}
+	if (!(most > 0))
+		return;
+	for (size_t i = first; i <= last; i++) {
+		/* By magnitude: the few long ones are what one looks for. */
+		double share = h[i] > 0 ? log1p(h[i]) / log1p(most) * 7 : -1;
+
+		len += (size_t)snprintf(c->scratch + len, sizeof(c->scratch) - len, "%s",
+					share < 0 ? "\xc2\xa0" : bars[(int)(share + 0.5)]);
+	}
+	c->text = c->scratch;
+	c->sub = c->scratch + ++len;
+	snprintf(c->scratch + len, sizeof(c->scratch) - len, "%s \xe2\x80\x93 %s",
+		 figure_seconds(delay_bucket_low(first), low),
+		 last + 1 < DELAY_HISTOGRAM ? figure_seconds(delay_bucket_high(last), high)
+					    : "longer");
+}
+
+static double quantile(const struct model_delay *d, double q)
+{
+	double h[DELAY_HISTOGRAM];
+
+	return model_delay_histogram(d->fact, h) ? delay_quantile(h, q) : (double)NAN;
+}
+
+#define P99 "One in a hundred takes longer; the upper limit of a power of two"
+#define SPREAD                                                                                     \
+	"How many are how long: one bar for each power of two, high by the logarithm of the "      \
+	"number"
+
+/* The columns that they share, from the first one on. */
+static void wait_cell(const struct model_delay *d, size_t column, struct cell *c)
+{
+	switch (column) {
+	case 0:
+		c->value = d->count.value;
+		break;
+	case 1:
+		c->value = doubt(d->count);
+		break;
+	case 2:
+		c->value = d->seconds.value;
+		break;
+	case 3:
+		if (d->count.value > 0)
+			c->value = d->seconds.value / d->count.value;
+		break;
+	case 4:
+		c->value = quantile(d, 0.99);
+		break;
+	case 5:
+		c->value = longest(d);
+		break;
+	default:
+		histogram_cell(c, d);
+	}
+}
+
+static const struct column sched_columns[] = {
+	{"Process", CELL_TEXT, false, NULL},
+	{"PID", CELL_ID, false, NULL},
+	{"Cgroup", CELL_PATH, false, NULL},
+	{"Waits", CELL_COUNT, false, NULL},
+	{"\xc2\xb1", CELL_SHARE, false, DOUBT},
+	{"Waited", CELL_SECONDS, true, "Added up over all threads"},
+	{"Mean", CELL_SECONDS, false, NULL},
+	{"99 %", CELL_SECONDS, false, P99},
+	{"Longest", CELL_SECONDS, false, NULL},
+	{"Spread", CELL_TEXT, false, SPREAD},
+};
+
+static void sched_cell(const struct table *t, size_t row, size_t column, struct cell *c)
+{
+	const struct model_delay *d = delays(t, DELAY_SCHED)->rows[row];
+
+	if (column == 0)
+		process_cell(c, d);
+	else if (column == 1)
+		c->value = measured(d->fact->pid);
+	else if (column == 2)
+		c->text = d->cgroup;
+	else
+		wait_cell(d, column - 3, c);
+}
+
+static int sched_open(struct table *t)
+{
+	TABLE_COLUMNS_OF(t, sched_columns);
+	delays_open(t, DELAY_SCHED, "Processes by how long they waited for a CPU", 5);
+	t->cell = sched_cell;
+	return 0;
+}
+
+static const struct column block_columns[] = {
+	{"Device", CELL_TEXT, false, "Major and minor number; lsblk on the machine tells the name"},
+	{"Operation", CELL_STATE, false, NULL},
+	{"Requests", CELL_COUNT, false, NULL},
+	{"\xc2\xb1", CELL_SHARE, false, DOUBT},
+	{"Time", CELL_SECONDS, true, "Added up; many are under way at once"},
+	{"Mean", CELL_SECONDS, false, NULL},
+	{"99 %", CELL_SECONDS, false, P99},
+	{"Longest", CELL_SECONDS, false, NULL},
+	{"Spread", CELL_TEXT, false, SPREAD},
+	{"In the device", CELL_SHARE, false, "Of the time; the rest in the kernel's queue"},
+	{"Bytes", CELL_BYTES, false, NULL},
+};
+
+static void block_cell(const struct table *t, size_t row, size_t column, struct cell *c)
+{
+	const struct model_delay *d = delays(t, DELAY_BLOCK)->rows[row];
+
+	if (column == 0)
+		c->text = d->fact->object && *d->fact->object ? d->fact->object : NULL;
+	else if (column == 1)
+		c->text = d->name;
+	else if (column < 9)
+		wait_cell(d, column - 2, c);
+	else if (column == 9 && d->fact->ns)
+		c->value = measured(d->fact->inner_ns) / measured(d->fact->ns) * 100;
+	else if (column == 10)
+		c->value = measured(d->fact->amount);
+}
+
+static int block_open(struct table *t)
+{
+	TABLE_COLUMNS_OF(t, block_columns);
+	delays_open(t, DELAY_BLOCK, "Requests to disks by device and operation", 4);
+	t->cell = block_cell;
+	return 0;
+}
+
+static const struct column net_columns[] = {
+	{"Process", CELL_TEXT, false, NULL},
+	{"PID", CELL_ID, false, NULL},
+	{"Protocol", CELL_STATE, false, NULL},
+	{"Reads", CELL_COUNT, false, "A packet that is read in parts counts for each"},
+	{"\xc2\xb1", CELL_SHARE, false, DOUBT},
+	{"Lay", CELL_SECONDS, true, "Added up over all packets"},
+	{"Mean", CELL_SECONDS, false, NULL},
+	{"99 %", CELL_SECONDS, false, P99},
+	{"Longest", CELL_SECONDS, false, NULL},
+	{"Spread", CELL_TEXT, false, SPREAD},
+	{"Bytes", CELL_BYTES, false, NULL},
+};
+
+static void net_cell(const struct table *t, size_t row, size_t column, struct cell *c)
+{
+	const struct model_delay *d = delays(t, DELAY_NET)->rows[row];
+
+	if (column == 0)
+		process_cell(c, d);
+	else if (column == 1)
+		c->value = measured(d->fact->pid);
+	else if (column == 2)
+		c->text = d->name;
+	else if (column < 10)
+		wait_cell(d, column - 3, c);
+	else
+		c->value = measured(d->fact->amount);
+}
+
+static int net_open(struct table *t)
+{
+	TABLE_COLUMNS_OF(t, net_columns);
+	delays_open(t, DELAY_NET, "Processes by how long packets lay in their sockets", 5);
+	t->cell = net_cell;
+	return 0;
+}
+
 const struct table_def tables_hotspot[] = {
+	{"sched-delay", sched_open},
+	{"block-io", block_open},
+	{"net-receive", net_open},
 	{"syscalls", syscalls_open},
 	{"proc-files", proc_open},
 	{"reclaim", reclaim_open},

@@ -10,6 +10,7 @@
  *   pressure-memory  some_total_us, full_total_us.  Source: kernel/sched/psi.c
  *   dentry-state  nr_dentry, nr_unused, nr_negative (5.0 and later; 0 before).  Source: fs/dcache.c
  *   inode-nr  nr_inodes, nr_unused.  Source: fs/inode.c
+ *   schedstat run_delay_ns and rq_cpu_time_ns, the sums over CPUs.  Source: kernel/sched/stats.c
  *   arcstats  rows of "name type data", in bytes.  Source: OpenZFS, module/zfs/arc.c
  */
 #include <errno.h>
@@ -180,13 +181,39 @@ static int numbers_line(struct parse *p, struct counter_state *s, const struct m
 	return r;
 }
 
+/* "cpu0 0 0 0 0 0 0 RUNNING WAITING TIMESLICES", in ns since version 15 at least */
+static int schedstat_member(struct parse *p, struct counter_state *s, const struct member_ref *m,
+			    struct text rest)
+{
+	uint64_t running = 0, waiting = 0, v;
+	struct text line, word;
+	bool any = false;
+	int r;
+
+	while (text_line(&rest, &line)) {
+		if (!text_word(&line, &word) || !text_starts(word, "cpu"))
+			continue;
+		for (int i = 0; i < 8 && text_word_u64(&line, &v); i++) {
+			running += i == 6 ? v : 0;
+			waiting += i == 7 ? v : 0;
+			any |= i == 7;
+		}
+	}
+	if (!any)
+		return 0;
+	r = counter_put(p, s, m, "schedstat", "rq_cpu_time_ns", running);
+	return r < 0 ? r : counter_put(p, s, m, "schedstat", "run_delay_ns", waiting);
+}
+
 static int counter_member(struct parse *p, void *state, const struct member_ref *m,
 			  const char *data, size_t len)
 {
-	const char *file = m->name + strlen("raw/memory/");
+	const char *file = strrchr(m->name, '/') + 1;
 	struct text rest = TEXT(data, len), line;
 	int r = 0;
 
+	if (!strcmp(m->name, "raw/sched/schedstat"))
+		return schedstat_member(p, state, m, rest);
 	while (r >= 0 && text_line(&rest, &line)) {
 		if (!strcmp(file, "stat"))
 			r = stat_line(p, state, m, line);

@@ -12,6 +12,7 @@ const struct fact_member fact_members[] = {
 	{"raw/memory/meminfo", &counter_parser},
 	{"raw/memory/vmstat", &counter_parser},
 	{"raw/memory/stat", &counter_parser},
+	{"raw/sched/schedstat", &counter_parser},
 	{"raw/memory/arcstats", &counter_parser},
 	{"raw/memory/pressure-memory", &counter_parser},
 	{"raw/memory/dentry-state", &counter_parser},

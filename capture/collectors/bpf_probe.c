@@ -144,6 +144,8 @@ void bpf_probe_status(struct collect *c, int r, const struct err *e)
 
 	if (r == -EPERM || r == -EACCES)
 		s = COLLECTOR_DENIED;
+	else if (r == -ETIME)
+		s = COLLECTOR_SKIPPED;
 	else if (r == -ENOTSUP || r == -ENOENT || r == -ENOSYS || r == -EINVAL || r == -ESRCH ||
 		 r == -ERANGE)
 		s = COLLECTOR_UNSUPPORTED;

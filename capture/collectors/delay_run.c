@@ -15,6 +15,7 @@
 
 #include "../base/cleanup.h"
 #include "../base/clock.h"
+#include "../base/units.h"
 #include "bpf_probe.h"
 
 #define STRATUM_NS (100 * NSEC_PER_MSEC)
@@ -85,6 +86,15 @@ static int find_programs(struct delay_run *r, struct err *e)
 	return 0;
 }
 
+/* A short window on a slow machine: loading takes tens of milliseconds. */
+static int too_late(const struct collect *c, struct err *e)
+{
+	char window[24];
+
+	return err_set(e, ETIME, "the window of %s was over before the programs were loaded",
+		       format_duration(c->window_end_ns - c->window_start_ns, window));
+}
+
 int delay_run_load(struct delay_run *r, struct collect *c,
 		   struct bpf_object_skeleton *(*open)(void *run,
 						       const struct bpf_object_open_opts *opts),
@@ -95,6 +105,8 @@ int delay_run_load(struct delay_run *r, struct collect *c,
 	int rc;
 
 	r->c = c;
+	if (now_ns() >= c->window_end_ns || collect_stopping(c))
+		return too_late(c, e);
 	rc = bpf_probe_load(c, open, r, &r->skeleton, e);
 	if (rc < 0)
 		return rc;
@@ -292,7 +304,7 @@ static int sampled_stratum(struct delay_run *r, struct pace *p, uint64_t end, st
 		if (length > NSEC_PER_SEC)
 			length = NSEC_PER_SEC;
 	}
-	if (begun + length > end) { /* the last one */
+	if (begun + length > end) { /* the last one, of what is left */
 		length = end > begun ? end - begun : 0;
 		slice = (uint64_t)(p->share * (double)length);
 		if (slice < SLICE_MIN_NS / 2)
@@ -382,5 +394,7 @@ int delay_run_watch(struct delay_run *r, struct err *e)
 	for (size_t i = 0; i < r->map_count; i++)
 		delay_sums_end(&r->maps[i].sums);
 	/* What was seen before an attachment failed is worth keeping. */
-	return rc < 0 && !r->slices ? rc : 0;
+	if (rc < 0 && !r->slices)
+		return rc;
+	return r->slices ? 0 : too_late(r->c, e);
 }

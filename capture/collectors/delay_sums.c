@@ -136,6 +136,7 @@ void delay_sums_add(struct delay_sums *s, const void *key, const struct delay_va
 	r->ns += ns;
 	r->amount += weight * (double)v->amount;
 	r->inner_ns += weight * (double)v->inner_ns;
+	r->inner += weight * (double)v->inner;
 	for (int i = 0; i < DELAY_BUCKETS; i++)
 		r->histogram[i] += (float)(weight * v->histogram[i]);
 	if (!sampled)

@@ -26,7 +26,7 @@ struct delay_sum {
 	uint64_t seen, seen_cut, max_ns;
 	uint32_t parent, grandparent, flags;
 	char comm[DELAY_COMM];
-	double count, ns, amount, inner_ns;
+	double count, ns, amount, inner_ns, inner;
 	double count_var, ns_var;
 	float histogram[DELAY_BUCKETS];
 	/* The pair of strata that is being added up. */

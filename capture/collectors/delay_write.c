@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../base/clock.h"
 #include "../base/sbuf.h"
@@ -38,6 +39,21 @@ static void put_variance(struct emit *out, double v)
 	row_f64(out, v > 0 ? ceil(v) : 0);
 }
 
+/* The name a process has now: rows were begun with what it had then, before an exec perhaps.  Only
+ * where our numbers are those of the kernel. */
+static void current_name(const struct delay_run *r, uint32_t pid, struct delay_sum *s)
+{
+	char path[48], name[DELAY_COMM + 1];
+
+	if (!pid || r->window->own_tgid != (uint32_t)getpid())
+		return;
+	snprintf(path, sizeof(path), "%u/comm", pid);
+	if (read_file_at(r->c->root->proc_fd, path, name, sizeof(name)) <= 0)
+		return;
+	name[strcspn(name, "\n")] = '\0';
+	snprintf(s->comm, sizeof(s->comm), "%.*s", DELAY_COMM - 1, name);
+}
+
 int delay_write_table(struct delay_run *r, const char *table, struct delay_sums *sums,
 		      void (*words)(const struct delay_run *r, const void *key,
 				    struct delay_words *ret))
@@ -51,7 +67,7 @@ int delay_write_table(struct delay_run *r, const char *table, struct delay_sums 
 			 "pid\tparent\town\tkthread\tcompat\tcomm\tkind\tobject\tseen\tcut\tcount\t"
 			 "count_var\tns\tns_var\tmax_ns\tamount\tinner_ns\thistogram\n");
 	for (size_t i = 0; i < sums->count && rc >= 0; i++) {
-		const struct delay_sum *s = &sums->rows[i];
+		struct delay_sum *s = &sums->rows[i];
 		struct delay_words w = {0};
 		struct delay_key key;
 
@@ -59,6 +75,8 @@ int delay_write_table(struct delay_run *r, const char *table, struct delay_sums 
 		if (r->c->options->pid && key.tgid != (uint32_t)r->c->options->pid)
 			continue;
 		words(r, s->key, &w);
+		if (!collect_stopping(r->c))
+			current_name(r, key.tgid, s);
 		row_u64(out, key.tgid);
 		row_u64(out, s->parent);
 		row_u64(out, delay_is_own(r, key.tgid, s->parent, s->grandparent));
@@ -75,7 +93,11 @@ int delay_write_table(struct delay_run *r, const char *table, struct delay_sums 
 		put_variance(out, s->ns_var);
 		row_u64(out, s->max_ns);
 		put_rounded(out, s->amount);
-		put_rounded(out, s->inner_ns);
+		/* Where the kernel keeps it for some only, they stand for all. */
+		if (s->inner > 0)
+			put_rounded(out, s->inner_ns / s->inner * s->count);
+		else
+			row_none(out);
 		put_histogram(out, s);
 		rc = row_end(out);
 	}

@@ -107,6 +107,58 @@ else
 	skip "reclaim of a cgroup" "no memory hierarchy of v1 that can be written"
 fi
 
+# ---------------------------------------------------------------- waiting for a CPU, and for packets
+(sleep 1; exec "$load" spin 4 0 3) >"$TMP/spin.out" &
+(sleep 1; exec "$load" wake 4 200) >"$TMP/wake.out" &
+(sleep 1; exec "$load" tcp 4 10 60) >"$TMP/held.out" &
+(sleep 1; exec "$load" tcp 4 10 0) >"$TMP/prompt.out" &
+capture "$TMP/wait" sched-delay,net-receive,processes,memory 7s
+wait
+read -r pid _ _ truth <"$TMP/spin.out"
+if [ "${truth%.*}" -ge 1 ]; then
+	equal "run delay, as the kernel adds it up" true "$(q wait "[.hotspot.sched_delay[] | select(.pid == $pid)][0].seconds / $truth | . > 0.85 and . < 1.15")"
+else
+	skip "run delay, as the kernel adds it up" "three processes on one CPU waited for less than a second: not one CPU, or no /proc/PID/schedstat"
+fi
+# Another machine's worth of work may run here at the same time, and be found as well.
+equal "who shares a CPU is found" true "$(q wait "[.findings[] | select(.id == \"hotspot.sched-delay\")] | length == 1")"
+read -r pid count _ <"$TMP/held.out"
+equal "packets that were held back" true "$(q wait "[.hotspot.net_receive[] | select(.pid == $pid)][0] | .seconds / .count | . > 0.055 and . < 0.12")"
+close_to "their number" "$count" wait ".hotspot.net_receive[] | select(.pid == $pid)"
+equal "the late reader is found" "native-load ($pid)" "$(q wait '.findings[] | select(.id == "net.receive-delay") | .scope.name' | grep "($pid)")"
+read -r pid _ <"$TMP/prompt.out"
+equal "the prompt one is not" "" "$(q wait '.findings[] | select(.id == "net.receive-delay") | .scope.name' | grep "($pid)")"
+
+# ---------------------------------------------------------------- a disk of known latency
+slow_disk() { # MS REQUESTS DIR: reads from a loop device on a file that takes so long
+	mkdir "$TMP/slow$1"
+	mkfifo "$TMP/stdin$1"
+	"$NATIVE/native-slowfs" "$TMP/slow$1" 67108864 "$1" <"$TMP/stdin$1" >"$TMP/slow$1.out" 2>&1 &
+	local fs=$! end disk
+	exec {end}>"$TMP/stdin$1"
+	if wait_for 5 grep -q ready "$TMP/slow$1.out" && disk=$(losetup -f --show "$TMP/slow$1/disk" 2>/dev/null); then
+		stat -c '%Hr:%Lr' "$disk" >"$3.device"
+		(sleep 1; exec dd if="$disk" of=/dev/null bs=64k iflag=direct count="$2" 2>/dev/null) &
+		local reader=$!
+		capture "$3" block-io,processes,memory 5s
+		wait $reader
+		losetup -d "$disk"
+	fi
+	exec {end}>&-
+	wait $fs
+}
+slow_disk 40 40 "$TMP/io"
+if [ -s "$TMP/io.device" ]; then
+	slow_disk 0 40 "$TMP/fast"
+	row=".hotspot.block_io[] | select(.device == \"$(cat "$TMP/io.device")\" and .operation == \"read\")"
+	close_to "requests to a disk" 40 io "$row"
+	equal "what they took" true "$(q io "[$row][0] | .seconds / .count | . > 0.038 and . < 0.09")"
+	equal "the slow disk is found" true "$(q io "[.findings[] | select(.id == \"hotspot.blocking-io\" and (.title | startswith(\"Disk $(cat "$TMP/io.device") \")))] | length == 1")"
+	equal "the fast one is not" 0 "$(q fast "[.findings[] | select(.id == \"hotspot.blocking-io\" and (.title | startswith(\"Disk $(cat "$TMP/fast.device") \")))] | length")"
+else
+	skip "a disk of known latency" "no FUSE, or no loop devices: $(tail -1 "$TMP/slow40.out")"
+fi
+
 # ---------------------------------------------------------------- without what it needs
 chmod 755 "$TMP"
 mkdir -m 777 "$TMP/user"

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Loads of which the truth is known.  Each ends by itself and prints what it did on one line.
+ * Loads of which the truth is known.  Each ends by itself and prints its pid, what it did and how
+ * long, on one line; spin and wake also how long they waited for a CPU (of spin: the first
+ * process).
  *
- *   load calls COUNT PER_S         that many getppid(), about so many a second (0: as fast as can
- * be) load read SECONDS PER_S FILE…  opens, reads and closes the files in turn load fill BYTES
- * touches so much memory, again and again, for 60 s at most load write FILE BYTES SECONDS  writes a
- * file of so many bytes over and over load spin SECONDS CPU COUNT    processes that never sleep,
- * all on one CPU load wake SECONDS PER_S        sleeps and wakes, so many times a second load udp
- * SECONDS PER_S HOLD_MS packets to itself on the loopback, each read so long after it was sent
+ * calls COUNT PER_S: that many getppid(), about so many a second (0: as fast as can be).
+ *
+ * read SECONDS PER_S FILE…: opens, reads and closes the files in turn.
+ *
+ * fill BYTES: touches so much memory, again and again, for 60 s at most.
+ *
+ * write FILE BYTES SECONDS: writes a file of so many bytes over and over.
+ *
+ * spin SECONDS CPU COUNT: processes that never sleep, all on one CPU.
+ *
+ * wake SECONDS PER_S: sleeps and wakes, so many times a second.
+ *
+ * udp|tcp SECONDS PER_S HOLD_MS: packets to itself on the loopback, each read so long after it was
+ * sent.
  */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -108,6 +119,19 @@ static int writes(char **v)
 	return fd < 0;
 }
 
+/* How long this process has waited for a CPU, by the kernel's own count. */
+static double run_delay(void)
+{
+	double ran = 0, waited = 0;
+	FILE *f = fopen("/proc/self/schedstat", "r");
+
+	if (f && fscanf(f, "%lf %lf", &ran, &waited) != 2)
+		waited = 0;
+	if (f)
+		fclose(f);
+	return waited / 1e9;
+}
+
 static int spin(char **v)
 {
 	double start = now(), seconds = atof(v[0]);
@@ -127,9 +151,9 @@ static int spin(char **v)
 	}
 	while (now() - start < seconds)
 		;
+	printf("%d %d %.6f %.6f\n", getpid(), n, now() - start, run_delay());
 	while (wait(NULL) > 0)
 		;
-	printf("%d %d %.6f\n", getpid(), n, now() - start);
 	return 0;
 }
 
@@ -140,41 +164,52 @@ static int wake(char **v)
 
 	while (now() - start < seconds)
 		sleep_until(start + (double)++count / per_s);
-	printf("%d %ld %.6f\n", getpid(), count, now() - start);
+	printf("%d %ld %.6f %.6f\n", getpid(), count, now() - start, run_delay());
 	return 0;
 }
 
-static int udp(char **v)
+/* Two connected ends. */
+static int ends(int type, int fd[2])
 {
-	double start = now(), seconds = atof(v[0]), gap = 1 / atof(v[1]), hold = atof(v[2]) / 1e3;
 	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(a);
-	int in = socket(AF_INET, SOCK_DGRAM, 0), out = socket(AF_INET, SOCK_DGRAM, 0);
-	long sent = 0, read = 0;
-	char buf[256] = "x";
+	int in = socket(AF_INET, type, 0), one = 1;
 
+	fd[1] = socket(AF_INET, type, 0);
 	if (bind(in, (struct sockaddr *)&a, sizeof(a)) ||
-	    getsockname(in, (struct sockaddr *)&a, &len))
-		return 1;
-	/* The time of sending is in the packet, the reader waits until it is old enough. */
-	while (now() - start < seconds || read < sent) {
-		double due = start + (double)sent * gap, t;
+	    getsockname(in, (struct sockaddr *)&a, &len) ||
+	    (type == SOCK_STREAM && listen(in, 1)) ||
+	    connect(fd[1], (struct sockaddr *)&a, sizeof(a)))
+		return -1;
+	fd[0] = type == SOCK_STREAM ? accept(in, NULL, NULL) : in;
+	if (type == SOCK_STREAM)
+		setsockopt(fd[1], IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	return fd[0] < 0 ? -1 : 0;
+}
 
-		if (now() - start < seconds && now() >= due) {
-			t = now();
-			memcpy(buf, &t, sizeof(t));
-			if (sendto(out, buf, 128, 0, (struct sockaddr *)&a, sizeof(a)) == 128)
-				sent++;
-			continue;
+static int packets(char **v, int type)
+{
+	double start = now(), seconds = atof(v[0]), gap = 1 / atof(v[1]), hold = atof(v[2]) / 1e3;
+	long sent = 0, taken = 0;
+	char buf[128] = "x";
+	int fd[2];
+
+	if (ends(type, fd))
+		return 1;
+	while (now() - start < seconds || taken < sent) {
+		if (now() - start < seconds && now() >= start + (double)sent * gap) {
+			if (send(fd[1], buf, sizeof(buf), 0) != sizeof(buf))
+				return 1;
+			sent++;
+		} else if (taken < sent && now() >= start + (double)taken * gap + hold) {
+			if (recv(fd[0], buf, sizeof(buf), 0) != sizeof(buf))
+				return 1;
+			taken++;
+		} else {
+			nanosleep(&(struct timespec){0, 500000}, NULL);
 		}
-		if (recv(in, &t, sizeof(t), MSG_DONTWAIT | MSG_PEEK) > 0 && now() >= t + hold) {
-			recv(in, buf, sizeof(buf), 0);
-			read++;
-			continue;
-		}
-		nanosleep(&(struct timespec){0, 500000}, NULL);
 	}
-	printf("%d %ld %.6f\n", getpid(), read, now() - start);
+	printf("%d %ld %.6f\n", getpid(), taken, now() - start);
 	return 0;
 }
 
@@ -193,7 +228,9 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "wake"))
 		return wake(argv + 2);
 	if (argc == 5 && !strcmp(argv[1], "udp"))
-		return udp(argv + 2);
+		return packets(argv + 2, SOCK_DGRAM);
+	if (argc == 5 && !strcmp(argv[1], "tcp"))
+		return packets(argv + 2, SOCK_STREAM);
 	fprintf(stderr, "load: see its source\n");
 	return 2;
 }

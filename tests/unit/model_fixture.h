@@ -95,10 +95,12 @@ static inline struct facts *no_facts(void)
 /* A machine of 16 GiB in good health, captured whole. */
 static inline struct facts *healthy(void)
 {
-	static const char *const names[] = {"host",    "memory",     "processes",  "cgroups",
-					    "mounts",  "containers", "page-cache", "syscalls",
-					    "reclaim", "heaps"};
-	static const char *const probes[] = {"syscalls", "reclaim"};
+	static const char *const names[] = {"host",    "memory",      "processes",  "cgroups",
+					    "mounts",  "containers",  "page-cache", "syscalls",
+					    "reclaim", "sched-delay", "block-io",   "net-receive",
+					    "heaps"};
+	static const char *const probes[] = {"syscalls", "reclaim", "sched_delay", "block_io",
+					     "net_receive"};
 	struct facts *f = no_facts();
 	struct fact_archive *a = ADD(f, archive);
 

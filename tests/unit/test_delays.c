@@ -255,6 +255,127 @@ static void test_reclaim_kswapd(void **state)
 	done(j, f);
 }
 
+static void test_sched_delay(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_delay *d;
+	struct judged j;
+	const struct finding *s;
+
+	f->archive.rows[0].cpus = 4;
+	counter2(f, "stat", "cpu_user", 0, 1000);
+	counter2(f, "stat", "cpu_idle", 0, 3000);
+	d = delay(f, "sched_delay", 50, "spin", "wait", "", 1000, 6);
+	d->histogram = "12:990 13:10";
+	delay(f, "sched_delay", 51, "kworker", "wait", "", 10, 9)->kthread = 1;
+	delay(f, "sched_delay", 52, "ossnap-capture", "wait", "", 10, 9)->own = 1;
+	j = judge(f);
+	s = find_finding(j, "hotspot.sched-delay");
+	assert_non_null(s);
+	assert_int_equal(s->severity, SEVERITY_INFO);
+	assert_contains(s->title, "spin waited for a CPU 60% of the time");
+	assert_contains(s->because[0].text, "1,000 times");
+	assert_contains(s->because[1].text, "2.4 tasks waited on average, on 4 CPUs");
+	/* CPUs are idle: something binds it. */
+	assert_contains(s->because[2].text, "75%");
+	assert_contains(s->advice[0], "affinity");
+	done(j, f);
+
+	/* Many short waits, as any busy server has. */
+	f = healthy();
+	delay(f, "sched_delay", 50, "web", "wait", "", 400000, 5);
+	j = judge(f);
+	assert_null(find_finding(j, "hotspot.sched-delay"));
+	done(j, f);
+
+	/* Only sums, of all: 12 tasks waited on 4 CPUs. */
+	f = healthy();
+	f->probes.count = 0;
+	f->archive.rows[0].cpus = 4;
+	counter2(f, "schedstat", "run_delay_ns", 5, 120000000005);
+	j = judge(f);
+	s = find_finding(j, "hotspot.sched-delay");
+	assert_non_null(s);
+	assert_contains(s->title, "12.0 tasks wait");
+	assert_contains(s->because[0].text, "not known");
+	done(j, f);
+}
+
+static void test_blocking_io(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_process *p = ADD(f, processes);
+	struct fact_delay *d;
+	struct judged j;
+	const struct finding *s;
+
+	p->pid = 77;
+	p->comm = "pg";
+	p->state = "D (disk sleep)";
+	d = delay(f, "block_io", 0, "", "read", "8:0", 100, 12);
+	d->inner_ns = 11000000000;
+	d->histogram = "17:100";
+	/* Slow writes that nobody waits for, and a disk that is fast. */
+	delay(f, "block_io", 0, "", "write", "8:16", 100, 12);
+	delay(f, "block_io", 0, "", "read", "8:32", 100000, 8);
+	j = judge(f);
+	assert_int_equal(j.f->count, 1);
+	s = find_finding(j, "hotspot.blocking-io");
+	assert_non_null(s);
+	assert_int_equal(s->severity, SEVERITY_WARNING);
+	assert_contains(s->title, "Disk 8:0 takes 120 ms for a read");
+	assert_contains(s->because[s->because_count - 1].text, "pg (pid 77)");
+	assert_contains(s->advice[0], "slow by itself");
+	done(j, f);
+
+	/* Now they wait for the writes. */
+	f = healthy();
+	counter2(f, "stat", "cpu_iowait", 0, 900);
+	delay(f, "block_io", 0, "", "write", "8:16", 100, 12)->inner_ns = 1000000000;
+	j = judge(f);
+	s = find_finding(j, "hotspot.blocking-io");
+	assert_non_null(s);
+	assert_contains(s->advice[0], "wait in the queue");
+	done(j, f);
+}
+
+static void test_net_receive(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+	const struct finding *s;
+
+	delay(f, "net_receive", 50, "server", "tcp", "", 100, 30)->histogram = "19:100";
+	delay(f, "net_receive", 51, "quick", "udp", "", 100000, 10);
+	delay(f, "sched_delay", 50, "server", "wait", "", 100000, 2);
+	j = judge(f);
+	assert_int_equal(j.f->count, 1);
+	s = find_finding(j, "net.receive-delay");
+	assert_non_null(s);
+	assert_int_equal(s->severity, SEVERITY_WARNING);
+	assert_contains(s->title, "server lie in its sockets for 300 ms");
+	assert_contains(s->advice[0], "does not get a CPU");
+	assert_string_equal(s->scope_name, "server (50)");
+	done(j, f);
+}
+
+static void test_schedstat(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	struct facts *f;
+
+	facts_rows_member(&t, "raw/sched/schedstat.000000000",
+			  "version 17\ntimestamp 4295\ncpu0 0 0 0 0 0 0 100 20 5\n"
+			  "domain0 MC 3 0 0\ncpu1 0 0 0 0 0 0 200 30 5\n");
+	facts_rows_member(&t, "raw/sched/schedstat.000009000",
+			  "version 17\ncpu0 0 0 0 0 0 0 101 120 5\ncpu1 0 0 0 0 0 0 200 30 5\n");
+	f = facts_rows_end(&t);
+	assert_int_equal(facts_counter_first(f, "schedstat", "run_delay_ns"), 50);
+	assert_int_equal(facts_counter(f, "schedstat", "run_delay_ns"), 150);
+	assert_int_equal(facts_counter(f, "schedstat", "rq_cpu_time_ns"), 301);
+	facts_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +385,10 @@ int main(void)
 		cmocka_unit_test(test_proc_readers),
 		cmocka_unit_test(test_reclaim_direct),
 		cmocka_unit_test(test_reclaim_kswapd),
+		cmocka_unit_test(test_sched_delay),
+		cmocka_unit_test(test_blocking_io),
+		cmocka_unit_test(test_net_receive),
+		cmocka_unit_test(test_schedstat),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Block I/O latency by device and operation. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <linux/types.h>
+
+#include "bpf_probe.h"
+#include "delay_run.h"
+#include "block_io.skel.h"
+
+/* A completion, with everything. */
+#define EVENT_NS 400
+
+struct block_io_state {
+	struct delay_run run; /* the first member */
+	struct block_io_bpf *skel;
+};
+
+static void block_io_probe(const struct capture_options *o, const struct sysroot *root,
+			   struct probe_result *ret)
+{
+	bpf_probe_ask(o, root, ret);
+}
+
+static struct bpf_object_skeleton *open_skeleton(void *run, const struct bpf_object_open_opts *opts)
+{
+	struct block_io_state *s = run;
+
+	s->skel = block_io_bpf__open_opts(opts);
+	return s->skel ? s->skel->skeleton : NULL;
+}
+
+static int block_io_start(struct collect *c)
+{
+	struct block_io_state *s = calloc(1, sizeof(*s));
+	struct err e = {0};
+	int r;
+
+	if (!s)
+		return -ENOMEM;
+	c->state = s;
+	s->run.name = "block_io";
+	s->run.event_ns = EVENT_NS;
+	r = delay_run_load(&s->run, c, open_skeleton, &e);
+	if (r == 0) {
+		s->run.window = &s->skel->bss->window;
+		r = delay_run_watch(&s->run, &e);
+	}
+	if (r < 0)
+		bpf_probe_status(c, r, &e);
+	return r;
+}
+
+/* include/linux/blk_types.h, enum req_op; the driver's own ones have moved. */
+static const char *operation(uint32_t op)
+{
+	switch (op) {
+	case 0:
+		return "read";
+	case 1:
+		return "write";
+	case 2:
+		return "flush";
+	case 3:
+		return "discard";
+	default:
+		return "other";
+	}
+}
+
+static void block_words(const struct delay_run *r, const void *key, struct delay_words *ret)
+{
+	const struct delay_key *k = key;
+
+	snprintf(ret->kind, sizeof(ret->kind), "%s", operation(k->kind));
+	if (k->scope)
+		snprintf(ret->object, sizeof(ret->object), "%u:%u", (unsigned)(k->scope >> 32),
+			 (unsigned)k->scope);
+}
+
+static int block_io_write(struct collect *c)
+{
+	struct block_io_state *s = c->state;
+	int r = delay_write_table(&s->run, "block_io", &s->run.maps[0].sums, block_words);
+
+	return r < 0 ? r : delay_write_design(&s->run);
+}
+
+const struct collector collector_block_io = {
+	.name = "block-io",
+	.summary = "how long requests to disks take, by device and operation",
+	.needs = "CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN; kernel BTF",
+	.timed = true,
+	.memory_share = 6,
+	.probe = block_io_probe,
+	.start = block_io_start,
+	.write = block_io_write,
+};
