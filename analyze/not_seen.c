@@ -139,7 +139,7 @@ static void collectors(struct model_build *b)
 		{"timeout", "some of ", "it did not finish in time"},
 		{"denied", "", "permission was denied"},
 		{"unsupported", "", "this kernel does not offer it"},
-		{"skipped", "", "it was left out on request"},
+		{"skipped", "", "it was not run"},
 		{"error", "", "the collector failed"},
 	};
 
