@@ -79,7 +79,13 @@ char *figure_share(double percent, char out[FIGURE])
 
 char *figure_seconds(double s, char out[FIGURE])
 {
-	if (s < 0.9995)
+	if (s > 0 && s < 0.9995e-6)
+		snprintf(out, FIGURE, "%.0f ns", floor(s * 1e9 + 0.5));
+	else if (s > 0 && s < 0.9995e-3)
+		snprintf(out, FIGURE, "%.0f \xc2\xb5s", floor(s * 1e6 + 0.5));
+	else if (s > 0 && s < 0.00995)
+		snprintf(out, FIGURE, "%.1f ms", floor(s * 1e4 + 0.5) / 10);
+	else if (s < 0.9995)
 		snprintf(out, FIGURE, "%.0f ms", floor(s * 1000 + 0.5));
 	else if (s < 9.995)
 		snprintf(out, FIGURE, "%.2f s", floor(s * 100 + 0.5) / 100);

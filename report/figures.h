@@ -17,7 +17,7 @@ char *figure_change(double bytes, char out[FIGURE]);
 char *figure_interval(double low, double high, char out[FIGURE]);
 /* "12 %", "0.4 %", "< 0.1 %" */
 char *figure_share(double percent, char out[FIGURE]);
-/* "1.23 s", "12 ms" */
+/* "1.23 s", "12 ms", "3.4 ms", "56 µs", "78 ns" */
 char *figure_seconds(double s, char out[FIGURE]);
 /* RFC 3339, UTC: "2026-11-21T08:14:07Z".  NULL when the time is not one. */
 char *figure_time(double epoch_s, char out[FIGURE]);

@@ -230,13 +230,13 @@ static int reclaim_open(struct table *t)
 /* ------------------------------------------------------------------ waiting for CPU, disk, network
  */
 
-/* A bar for each power of two: how many of those are as long. */
+/* A bar for each power of four: how many of those are as long. */
 static void histogram_cell(struct cell *c, const struct model_delay *d)
 {
 	static const char *const bars[] = {"\xe2\x96\x81", "\xe2\x96\x82", "\xe2\x96\x83",
 					   "\xe2\x96\x84", "\xe2\x96\x85", "\xe2\x96\x86",
 					   "\xe2\x96\x87", "\xe2\x96\x88"};
-	double h[DELAY_HISTOGRAM], most = 0;
+	double h[DELAY_HISTOGRAM], bar[DELAY_HISTOGRAM / 2] = {0}, most = 0;
 	size_t first = DELAY_HISTOGRAM, last = 0, len = 0;
 	char low[FIGURE], high[FIGURE];
 
@@ -247,13 +247,14 @@ static void histogram_cell(struct cell *c, const struct model_delay *d)
 			continue;
 		first = first < i ? first : i;
 		last = i;
-		most = h[i] > most ? h[i] : most;
+		bar[i / 2] += h[i];
+		most = bar[i / 2] > most ? bar[i / 2] : most;
 	}
 	if (!(most > 0))
 		return;
-	for (size_t i = first; i <= last; i++) {
+	for (size_t i = first / 2; i <= last / 2; i++) {
 		/* By magnitude: the few long ones are what one looks for. */
-		double share = h[i] > 0 ? log1p(h[i]) / log1p(most) * 7 : -1;
+		double share = bar[i] > 0 ? log1p(bar[i]) / log1p(most) * 7 : -1;
 
 		len += (size_t)snprintf(c->scratch + len, sizeof(c->scratch) - len, "%s",
 					share < 0 ? "\xc2\xa0" : bars[(int)(share + 0.5)]);
@@ -275,7 +276,7 @@ static double quantile(const struct model_delay *d, double q)
 
 #define P99 "One in a hundred takes longer; the upper limit of a power of two"
 #define SPREAD                                                                                     \
-	"How many are how long: one bar for each power of two, high by the logarithm of the "      \
+	"How many are how long: one bar for each power of four, high by the logarithm of the "     \
 	"number"
 
 /* The columns that they share, from the first one on. */

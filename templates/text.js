@@ -106,6 +106,12 @@ function figureShare(percent) {
 }
 
 function figureSeconds(s) {
+	if (s > 0 && s < 0.9995e-6)
+		return Math.floor(s * 1e9 + 0.5) + " ns";
+	if (s > 0 && s < 0.9995e-3)
+		return Math.floor(s * 1e6 + 0.5) + " \u00b5s";
+	if (s > 0 && s < 0.00995)
+		return (Math.floor(s * 1e4 + 0.5) / 10).toFixed(1) + " ms";
 	if (s < 0.9995)
 		return Math.floor(s * 1000 + 0.5) + " ms";
 	if (s < 9.995)

@@ -104,6 +104,13 @@ static void figures_read_well(void **state)
 			    "210 \xe2\x80\x93 246 MiB");
 	assert_string_equal(figure_interval(1024, 3 * 1048576.0, out), "1 KiB \xe2\x80\x93 3 MiB");
 	assert_string_equal(figure_seconds(0.0123, out), "12 ms");
+	assert_string_equal(figure_seconds(0.00994, out), "9.9 ms");
+	assert_string_equal(figure_seconds(0.00995, out), "10 ms");
+	assert_string_equal(figure_seconds(0.0012, out), "1.2 ms");
+	assert_string_equal(figure_seconds(0.0009994, out), "999 \xc2\xb5s");
+	assert_string_equal(figure_seconds(2.048e-6, out), "2 \xc2\xb5s");
+	assert_string_equal(figure_seconds(347e-9, out), "347 ns");
+	assert_string_equal(figure_seconds(0, out), "0 ms");
 	assert_string_equal(figure_time(1795248847.25, out), "2026-11-21T08:14:07Z");
 	assert_null(figure_time(NAN, out));
 	assert_null(figure_time(-1, out));

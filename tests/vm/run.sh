@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The vm lane: tests/vm/run.sh [WORD...], a word being [arm64/]KERNEL[+CASE...] with KERNEL one of
-# 5.10 6.1 6.12 newest and the cases of cases.sh; "locked/6.1" is the locked-down guest (default: WORDS below).
+# 5.10 6.1 6.12 newest and the cases of cases.sh; "locked/6.1" is the locked-down guest, "delays/6.1" the probes (default: WORDS below).
 # Boots Debian's own kernels under QEMU and compares what the capture tool finds through /proc/kcore
 # and through BPF with the guest's own truth.  Kernels are cached under ~/.cache/ossnap-vm.
 # VM_KEEP=DIR keeps what came out of the guests.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 VM=$TOP/tests/vm
-WORDS=(5.10+v1 6.1 locked/6.1 6.1+v1+nokaslr 6.1+hugetlb+numa 6.1+hotplug 6.12+16g newest newest+folios+4level
+WORDS=(5.10+v1 delays/5.10 6.1 delays/6.1 locked/6.1 6.1+v1+nokaslr 6.1+hugetlb+numa 6.1+hotplug 6.12+16g delays/6.12 newest delays/newest newest+folios+4level
 	arm64/5.10 arm64/6.1 arm64/6.12 arm64/newest arm64/6.12+16k)
 QEMU_PID=
 # shellcheck source=tests/vm/kernel.sh
@@ -133,6 +133,56 @@ locked_kernel() {
 		"$(member "$dir/auto.tar.zst" capture.json | jq -r .privilege.lockdown)"
 }
 
+# The probes of delays: each runs on this kernel or says why not, and counts what the loads did.
+delays_kernel() {
+	local kernel=$1 dir=$TMP/delays-$1 json status pid count row
+	set_case "$kernel" || return
+	if ! get_kernel "$kernel"; then
+		skip "$kernel delays" "$REASON"
+		return
+	fi
+	if [ ! -x "$TMP/bin/load" ] && ! ${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -static -o "$TMP/bin/load" "$TOP/tests/native/load.c"; then
+		fail "$kernel delays" "load.c does not build"
+		return
+	fi
+	make_initramfs "$TMP/delays-$kernel.gz" "$VM/guest/delays.sh" "$TMP/bin/ossnap-capture" "$TMP/bin/load"
+	boot "$TMP/delays-$kernel.gz" 150 "$dir" || {
+		fail "$kernel delays: boots and comes back" "$REASON"
+		return
+	}
+	keep "$kernel-delays" "$dir"
+	equal "$kernel delays: the capture is complete" 0 "$(cat "$dir/delays.exit")$([ "$(cat "$dir/delays.exit")" = 0 ] || tail -3 "$dir/delays.err")"
+	json=$dir/delays.json
+	"$ANALYZE" -q -o "$dir/delays.html" --json "$json" "$dir/delays.tar.zst" || {
+		fail "$kernel delays: the archive is analysed" ""
+		return
+	}
+	for status in syscalls reclaim sched-delay block-io net-receive; do
+		equal "$kernel delays: $status runs" "ok" "$(jq -r ".collectors[] | select(.name == \"$status\") | .status + (if .status == \"ok\" then \"\" else \" \" + .reason end)" "$json")"
+	done
+	# about NAME TRUTH JQ: within 10 %, or in the interval.
+	about() {
+		row=$(jq -r "[$3] | if length == 0 then \"nothing\" else .[0] | [.count, .count_interval[0], .count_interval[1]] | @tsv end" "$json")
+		check "$kernel delays: $1 ($2: $row)" awk -v t="$2" '$1 != "nothing" && (($1 >= 0.9 * t && $1 <= 1.1 * t) || ($2 <= t && t <= $3)) { good = 1 } END { exit !good }' <<<"$row"
+	}
+	read -r pid count _ <"$dir/calls"
+	about "system calls" "$count" ".hotspot.syscalls[] | select(.pid == $pid and .name == \"getppid\")"
+	read -r pid count _ <"$dir/proc"
+	about "opened files below /proc" "$count" ".hotspot.proc_files[] | select(.pid == $pid and .operation == \"open\" and .path == \"/proc/*/stat\")"
+	read -r pid count _ <"$dir/tcp"
+	about "TCP packets" "$count" ".hotspot.net_receive[] | select(.pid == $pid)"
+	check "$kernel delays: what they lay" jq -e "[.hotspot.net_receive[] | select(.pid == $pid)][0] | .seconds / .count | . > 0.04 and . < 0.3" "$json"
+	if jq -e '.collectors[] | select(.name == "net-receive") | (.notes // "") | test("UDP is not seen")' "$json" >/dev/null; then
+		ok "$kernel delays: UDP is not seen here, and it is said"
+	else
+		read -r pid count _ <"$dir/udp"
+		about "UDP packets" "$count" ".hotspot.net_receive[] | select(.pid == $pid and .protocol == \"udp\")"
+	fi
+	read -r pid _ _ count <"$dir/spin"
+	check "$kernel delays: run delay ($count)" jq -e "[.hotspot.sched_delay[] | select(.pid == $pid)][0].seconds | . > 0.7 * $count and . < 1.3 * $count + 0.1" "$json"
+	check "$kernel delays: reads of a disk" jq -e '[.hotspot.block_io[] | select(.operation == "read" and .bytes >= 1048576 and .seconds > 0 and .device != "")] | length >= 1' "$json"
+}
+
 if [ "$(uname -m)" != x86_64 ]; then
 	skip "vm lane" "the guests are x86_64, what was built is $(uname -m)"
 	exit 0
@@ -162,6 +212,7 @@ TEXTS=()
 for word; do
 	case $word in
 	locked/*) locked_kernel "${word#*/}" ;;
+	delays/*) delays_kernel "${word#*/}" ;;
 	*) one_word "$word" ;;
 	esac
 done
