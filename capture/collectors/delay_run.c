@@ -100,14 +100,17 @@ int delay_run_load(struct delay_run *r, struct collect *c,
 						       const struct bpf_object_open_opts *opts),
 		   struct err *e)
 {
-	_cleanup_fd_ int turn = bpf_probe_lock(c);
 	struct bpf_map *counts;
-	int rc;
+	int turn, rc;
 
 	r->c = c;
+	turn = bpf_probe_lock(c);
 	if (now_ns() >= c->window_end_ns || collect_stopping(c))
-		return too_late(c, e);
-	rc = bpf_probe_load(c, open, r, &r->skeleton, e);
+		rc = too_late(c, e);
+	else
+		rc = bpf_probe_load(c, open, r, &r->skeleton, e);
+	if (turn >= 0)
+		close(turn);
 	if (rc < 0)
 		return rc;
 	r->object = *r->skeleton->obj;

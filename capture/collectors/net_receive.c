@@ -10,10 +10,10 @@
 #include <string.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <linux/types.h>
 
-#include "../base/cleanup.h"
 #include "bpf_probe.h"
 #include "delay_run.h"
 #include "net_receive.skel.h"
@@ -62,7 +62,7 @@ static int switch_stamps_on(struct err *e)
 static int net_receive_start(struct collect *c)
 {
 	struct net_receive_state *s = calloc(1, sizeof(*s));
-	_cleanup_fd_ int stamps = -1;
+	int stamps = -1;
 	struct err e = {0};
 	int r;
 
@@ -72,15 +72,19 @@ static int net_receive_start(struct collect *c)
 	s->run.name = "net_receive";
 	s->run.event_ns = EVENT_NS;
 	r = delay_run_load(&s->run, c, open_skeleton, &e);
-	if (r == 0)
-		r = stamps = switch_stamps_on(&e);
-	if (r >= 0) {
+	if (r == 0) {
+		stamps = switch_stamps_on(&e);
+		r = stamps < 0 ? stamps : 0;
+	}
+	if (r == 0) {
 		s->run.window = &s->skel->bss->window;
 		if (!s->skel->bss->sees_udp)
 			emit_note(c->out, "UDP is not seen: this kernel frees packets that were "
 					  "read without a trace");
 		r = delay_run_watch(&s->run, &e);
 	}
+	if (stamps >= 0)
+		close(stamps);
 	if (r < 0)
 		bpf_probe_status(c, r, &e);
 	return r;

@@ -34,9 +34,10 @@ for load in calls switches; do
 		{ lost = 100 * (1 - $2 / $1); n++; s += lost; q += lost * lost }
 		END {
 			split("12.71 4.30 3.18 2.78 2.57 2.45 2.36 2.31 2.26 2.23 2.20 2.18 2.16 2.14 2.13 2.12 2.11 2.10 2.09", t, " ")
+			k = n > 19 ? 19 : n - 1
 			m = s / n; v = n > 1 ? (q - n * m * m) / (n - 1) : 0
 			printf "%-9s %8d a second: lost %.2f%%, 95%% interval %.2f%% to %.2f%%, %d pairs\n", load, was, m,
-				m - t[n > 19 ? 19 : n - 1] * sqrt(v / n), m + t[n > 19 ? 19 : n - 1] * sqrt(v / n), n
+				m - t[k] * sqrt(v / n), m + t[k] * sqrt(v / n), n
 		}' "$TMP/pairs"
 	"$ANALYZE" -q -o "$TMP/r.html" --json "$TMP/r.json" "$(cat "$TMP/path")" 2>/dev/null
 	jq -r --arg load $load '"          the last archive: " + ([.hotspot.probes[] | "\(.name) watched \(.watched_share * 1000 | round / 10)%"] | join(", ")),
