@@ -21,7 +21,7 @@
 #define STRATUM_NS (100 * NSEC_PER_MSEC)
 #define PILOT_NS (20 * NSEC_PER_MSEC) /* the first strata: how many events are there? */
 #define PILOTS 2
-#define TICK_NS (200 * NSEC_PER_MSEC) /* how often one looks at that while it is attached */
+#define TICK_NS (50 * NSEC_PER_MSEC) /* how often one looks at that while it is attached */
 #define SLICE_MIN_NS (NSEC_PER_MSEC / 2)
 /* From this share on the gaps are not worth it. */
 #define NEARLY_ALL 0.5
