@@ -12,7 +12,7 @@
 #include "../collect.h"
 #include "delay_sums.h"
 
-#define DELAY_BUDGET 0.01
+#define DELAY_BUDGET 0.006
 #define DELAY_PROGRAMS 8
 #define DELAY_MAPS 2
 

@@ -17,7 +17,7 @@
 #include "sched_delay.skel.h"
 
 /* A switch, with everything. */
-#define EVENT_NS 300
+#define EVENT_NS 500
 #define SCHEDSTAT_CAP (1u << 20)
 
 struct sched_delay_state {
