@@ -1,66 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Row by row 200,000 files are 24 MB of JSON; by column, compressed, they are 3.5 MB of text. */
-#define ZLIB_CONST /* deflate() does not write to its input */
 #include "table.h"
 
-#include <errno.h>
 #include <math.h>
-#include <string.h>
-#include <zlib.h>
 
 #include "../capture/base/json.h"
-
-struct packer {
-	struct out *out;
-	z_stream z;
-	unsigned char pending[3]; /* base64 takes three bytes at a time */
-	size_t pending_len;
-};
-
-static void base64_group(struct out *o, const unsigned char *p, size_t len)
-{
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	unsigned v =
-		(unsigned)p[0] << 16 | (len > 1 ? (unsigned)p[1] << 8 : 0) | (len > 2 ? p[2] : 0);
-	char text[4] = {digits[v >> 18], digits[v >> 12 & 63], len > 1 ? digits[v >> 6 & 63] : '=',
-			len > 2 ? digits[v & 63] : '='};
-
-	out_raw(o, text, 4);
-}
-
-static void base64(struct packer *p, const unsigned char *data, size_t len)
-{
-	while (len) {
-		p->pending[p->pending_len++] = *data++;
-		len--;
-		if (p->pending_len == 3) {
-			base64_group(p->out, p->pending, 3);
-			p->pending_len = 0;
-		}
-	}
-}
-
-static int deflate_some(struct packer *p, const void *data, size_t len, int flush)
-{
-	unsigned char buf[8192];
-
-	p->z.next_in = data;
-	p->z.avail_in = (unsigned)len;
-	do {
-		p->z.next_out = buf;
-		p->z.avail_out = sizeof(buf);
-		if (deflate(&p->z, flush) == Z_STREAM_ERROR)
-			return -EIO;
-		base64(p, buf, sizeof(buf) - p->z.avail_out);
-	} while (!p->z.avail_out);
-	return 0;
-}
-
-static int pack(void *ctx, const void *data, size_t len)
-{
-	return deflate_some(ctx, data, len, Z_NO_FLUSH);
-}
+#include "pack.h"
 
 static void number(struct json *j, double v)
 {
@@ -101,17 +46,13 @@ static void cell_value(struct json *j, enum cell_kind kind, const struct cell *c
 
 void columns_write(struct out *o, const struct table *t)
 {
-	struct packer p = {.out = o};
 	size_t rows = t->rows < REPORT_MAX_ROWS ? t->rows : REPORT_MAX_ROWS;
+	struct pack *p = pack_open(o);
 	struct json j;
-	int r;
 
-	/* 16: a gzip header, which zlib fills without a time or a name */
-	if (deflateInit2(&p.z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
-		o->error = o->error ? o->error : -ENOMEM;
+	if (!p)
 		return;
-	}
-	json_init(&j, pack, &p);
+	json_init(&j, pack_write, p);
 	json_object(&j);
 	json_ku64(&j, "rows", rows);
 	json_key(&j, "columns");
@@ -128,12 +69,5 @@ void columns_write(struct out *o, const struct table *t)
 	}
 	json_array_end(&j);
 	json_object_end(&j);
-	r = json_end(&j);
-	if (!r)
-		r = deflate_some(&p, NULL, 0, Z_FINISH);
-	deflateEnd(&p.z);
-	if (p.pending_len)
-		base64_group(o, p.pending, p.pending_len);
-	if (r < 0 && !o->error)
-		o->error = r;
+	pack_close(p, json_end(&j));
 }

@@ -12,16 +12,6 @@ const STATES = new Set(["linked", "deleted", "unnamed", "unresolved", "online", 
 	"partial", "timeout", "denied", "error", "unsupported", "skipped", "yes", "no", "info",
 	"warning", "critical"]);
 
-async function decode(base64) {
-	const binary = atob(base64);
-	const bytes = new Uint8Array(binary.length);
-
-	for (let i = 0; i < binary.length; i++)
-		bytes[i] = binary.charCodeAt(i);
-	const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-	return JSON.parse(await new Response(stream).text());
-}
-
 function isText(kind) {
 	return kind === "path" || kind === "text" || kind === "state";
 }

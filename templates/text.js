@@ -135,6 +135,17 @@ function make(name, className, text) {
 	return e;
 }
 
+/* What report/pack.c wrote. */
+async function decode(base64) {
+	const binary = atob(base64);
+	const bytes = new Uint8Array(binary.length);
+
+	for (let i = 0; i < binary.length; i++)
+		bytes[i] = binary.charCodeAt(i);
+	const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+	return JSON.parse(await new Response(stream).text());
+}
+
 async function copyText(text) {
 	try {
 		await navigator.clipboard.writeText(text);
