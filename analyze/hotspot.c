@@ -237,6 +237,7 @@ static int add_samples(struct build *b)
 			.time_ns = s->time_ns,
 			.thread = thread,
 			.stack = stack,
+			.cpu = s->cpu < 65536 ? (uint32_t)s->cpu : UINT32_MAX,
 			.state = (uint8_t)s->state,
 			.ns = scaled(s),
 		};

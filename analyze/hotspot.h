@@ -30,9 +30,9 @@ struct hot_thread {
 };
 
 struct hot_sample {
-	uint64_t time_ns; /* since the start of the window */
-	uint32_t thread, stack;
-	uint8_t state; /* STACK_ON_CPU: one sample; else why not, for ns */
+	uint64_t time_ns;	     /* since the start of the window */
+	uint32_t thread, stack, cpu; /* cpu UINT32_MAX: not known */
+	uint8_t state;		     /* STACK_ON_CPU: one sample; else why not, for ns */
 	uint64_t ns;
 };
 

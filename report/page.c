@@ -16,6 +16,7 @@
 
 #include "assets.h"
 #include "figures.h"
+#include "flame.h"
 #include "out.h"
 #include "table.h"
 
@@ -205,6 +206,10 @@ static int stream_table(struct out *o, const char *mark, size_t len, const struc
 		return -EINVAL;
 	if (count > 1)
 		snprintf(prefix, sizeof(prefix), "h%zu-", host + 1);
+	if (!strcmp(text, "flame")) {
+		flame_write(o, &hosts[host], prefix);
+		return o->error;
+	}
 	r = table_open(&table, text, &hosts[host]);
 	if (r < 0)
 		return r;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// lane.mjs CHROMIUM PAGES SCREENSHOTS: what a reader of the report can do, one TAP line each.
+// lane.mjs CHROMIUM PAGES SCREENSHOTS [PATTERN]: what a reader of the report can do, one TAP line each.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
-const [chromiumPath, pages, shots] = process.argv.slice(2);
+const [chromiumPath, pages, shots, pattern] = process.argv.slice(2);
 const url = name => "file://" + join(pages, name);
 const browser = await chromium.launch({
 	executablePath: chromiumPath,
@@ -40,6 +40,8 @@ async function open(name, options = {}, hash = "") {
 }
 
 async function test(name, body) {
+	if (pattern && !new RegExp(pattern).test(name))
+		return;
 	try {
 		await body();
 		console.log(`ok - ${name}`);
@@ -438,6 +440,132 @@ await test("the structure that assistive technology needs", async () => {
 		equal(wrong, [], name);
 		await close();
 	}
+});
+
+/* The picture of the stacks whose shares are known (sample_stacks.h). */
+async function openFlame(name = "rich.html", state = "", options = {}) {
+	const opened = await open(name, options, state ? "#flame:" + state : "");
+
+	await opened.page.locator("#flame").scrollIntoViewIfNeeded();
+	await opened.page.locator("#flame[data-ready]").waitFor();
+	return opened;
+}
+
+const flameRows = page => page.locator(".flame-functions tbody tr").evaluateAll(rows =>
+	rows.map(r => [...r.cells].map(c => c.textContent)));
+
+await test("flame graph: shares of the whole window, a cut stack apart", async () => {
+	const { page, trouble, close } = await openFlame();
+	const rows = new Map((await flameRows(page)).map(r => [r[0], r.slice(2)]));
+
+	equal(rows.get("work"), ["50 %", "50 %"], "work, cut or not");
+	equal(rows.get("main"), ["0.0 %", "95 %"], "main is not below the cut ones");
+	equal(rows.get("[stack cut here]"), ["0.0 %", "5.0 %"], "the cut ones");
+	equal(rows.get("spin"), ["0.0 %", "2.5 %"], "spin");
+	truth((await page.locator(".flame-range").innerText()).includes("20.0 s of CPU time, 1,980 samples"), "the sum");
+	equal(trouble, [], "trouble");
+	await close();
+});
+
+await test("flame graph: a range, a second one, and what differs", async () => {
+	const { page, close } = await openFlame("rich.html", "range=4.000-4.500");
+
+	equal(new Map((await flameRows(page)).map(r => [r[0], r[3]])).get("spin"), "50 %", "in the burst");
+	await page.locator(".flame-tools button", { hasText: "Whole window" }).click();
+	equal(new Map((await flameRows(page)).map(r => [r[0], r[3]])).get("spin"), "2.5 %", "in all");
+	await close();
+	const two = await openFlame("rich.html", "range=0.000-4.000&with=4.000-4.500");
+	const rows = new Map((await flameRows(two.page)).map(r => [r[0], r.slice(2)]));
+	equal(rows.get("spin"), ["0.0 %", "50 %", "+50 %"], "appeared");
+	truth(!rows.has("serve") || rows.get("serve")[2] === "0.0 %", "with what it calls it is as before");
+	await two.close();
+	const none = await openFlame("rich.html", "range=4.000-4.500&with=4.000-4.501&of=p9999");
+	equal(none.trouble, [], "nothing to divide by");
+	await none.close();
+});
+
+await test("flame graph: dragging over the map chooses a range", async () => {
+	const { page, close } = await openFlame();
+	const box = await page.locator(".flame-map").boundingBox();
+
+	await page.mouse.move(box.x + box.width * 0.41, box.y + 5);
+	await page.mouse.down();
+	await page.mouse.move(box.x + box.width * 0.44, box.y + 5, { steps: 4 });
+	await page.mouse.up();
+	equal(new Map((await flameRows(page)).map(r => [r[0], r[3]])).get("spin"), "50 %", "in the burst");
+	truth((await page.evaluate(() => location.hash)).includes("range=4."), "in the address");
+	await page.locator(".flame-map").focus();
+	await page.keyboard.press("Escape");
+	equal(new Map((await flameRows(page)).map(r => [r[0], r[3]])).get("spin"), "2.5 %", "the whole window again");
+	await close();
+});
+
+await test("flame graph: keyboard, zoom, search with an honest share", async () => {
+	const { page, close } = await openFlame();
+	const status = page.locator(".flame-status");
+
+	await page.locator(".flame-graph").focus();
+	await page.keyboard.press("ArrowDown");
+	truth((await status.innerText()).startsWith("main (app): 95 %"), await status.innerText());
+	await page.keyboard.press("ArrowDown");
+	const first = await status.innerText();
+	truth(/^(work|serve)/.test(first), first);
+	await page.keyboard.press("ArrowRight");
+	await page.keyboard.press("ArrowLeft");
+	await page.keyboard.press("Enter");
+	truth((await page.evaluate(() => location.hash)).includes("zoom="), "zoomed");
+	await page.keyboard.press("Escape");
+	await page.keyboard.press("Escape");
+	truth(!(await page.evaluate(() => location.hash)).includes("zoom="), "all again");
+	for (const [find, share] of [["^spin$", "2.5 %"], ["serve|spin", "50 %"], ["work", "50 %"], ["(", "0.0 %"], ["nowhere", "0.0 %"]]) {
+		await page.locator(".flame-tools input").fill(find);
+		await page.waitForTimeout(250);
+		const said = await page.locator(".flame-tools output").innerText();
+		truth(find === "(" || said.startsWith(share), `${find}: ${said}`);
+	}
+	await close();
+});
+
+await test("flame graph: what waited, and of whom", async () => {
+	const { page, close } = await openFlame("rich.html", "show=off");
+
+	truth((await page.locator(".flame-range").innerText()).includes("5.00 s of time off the CPU, 2 samples"), "all of it");
+	await page.locator(".flame-tools select").first().selectOption("2");
+	truth((await page.locator(".flame-range").innerText()).includes("2.00 s"), "the disk");
+	await page.locator(".flame-tools select").first().selectOption("on");
+	const options = await page.locator(".flame-tools select").nth(1).locator("option").allInnerTexts();
+	truth(options.some(o => o.startsWith("app (100)")), options.join("; "));
+	truth(options.some(o => o.startsWith("worker (100)")), options.join("; "));
+	await page.locator(".flame-tools select").nth(1).selectOption("t1");
+	truth((await page.locator(".flame-range").innerText()).includes("10.0 s of CPU time, 990 samples"), "one thread");
+	await close();
+});
+
+await test("flame graph: hostile names are inert, callers and callees are right", async () => {
+	const { page, trouble, close } = await openFlame("rich.html", "range=4.000-4.500");
+
+	await page.locator(".flame-functions button", { hasText: /^spin$/ }).click();
+	equal(await page.locator(".flame-around ul").first().innerText(), "50 % serve", "callers");
+	truth((await page.locator(".flame-around ul").nth(1).innerText()).startsWith("50 % /var/log/<script>"), "callees");
+	equal(await page.locator(".flame script, .flame img").count(), 0, "elements from names");
+	equal(trouble, [], "trouble");
+	await close();
+});
+
+await test("flame graph: 200,000 frames are drawn", async () => {
+	const { page, trouble, close } = await openFlame("big.html");
+	const drawn = await page.locator(".flame-graph").evaluate(c => {
+		const d = c.getContext("2d").getImageData(0, 0, c.width, Math.min(c.height, 200)).data;
+		const colours = new Set();
+
+		for (let i = 0; i < d.length; i += 4)
+			colours.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]);
+		return colours.size;
+	});
+
+	truth(drawn > 5, `${drawn} colours`);
+	equal(trouble, [], "trouble");
+	await close();
 });
 
 await test("a fleet: the worst machine first, each reached by its link", async () => {

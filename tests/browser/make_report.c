@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* make_report DIR: the pages that the browser lane looks at, from facts made by hand. */
 #include "sample.h"
+#include "sample_stacks.h"
 
 static int to_file(void *ctx, const void *data, size_t len)
 {
@@ -40,9 +41,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	sample_rich(&rich, "web-07.example", 4000);
+	sample_stacks(&rich, 0);
 	sample_healthy(&healthy, "web-08.example");
 	sample_empty(&empty);
 	sample_rich(&big, "big-01.example", 200000);
+	sample_stacks(&big, 200000);
 	fleet[0] = healthy.report;
 	fleet[1] = rich.report;
 	fleet[2] = empty.report;
