@@ -18,6 +18,7 @@ const struct finding_rule finding_rules[] = {
 	{"page-cache.container", "cgroups", rule_page_cache_container},
 	{"page-cache.high", "memory", rule_page_cache_high},
 	{"shmem.small-files", "page-cache", rule_shmem_small_files},
+	{"shmem.unattached", "memory", rule_shmem_unattached},
 	{"shmem.high", "memory", rule_shmem_high},
 	{"slab.reclaimable", "memory", rule_slab_reclaimable},
 	{"slab.negative-dentries", "memory", rule_slab_negative_dentries},

@@ -37,6 +37,12 @@ struct model_file {
 	uint64_t cached_bytes;	    /* exact: nrpages */
 	struct estimate active, dirty;
 	bool shmem;
+	/* Of shared memory. */
+	uint64_t swapped_bytes;		    /* FACT_NONE: not known */
+	const struct fact_shm *segment;	    /* System V, or NULL */
+	const struct fact_process *maker;   /* of the segment, when it still runs */
+	const struct fact_process *mapper;  /* who maps most of it, of those asked; or NULL */
+	uint64_t mapped_bytes, mappers;	    /* by it; how many of those asked map it */
 	struct model_cgroup_share *cgroups; /* largest first */
 	size_t cgroup_count;
 };
@@ -56,7 +62,8 @@ struct model_directory { /* many files of shared memory, rolled up */
 	uint64_t files, bytes, largest_bytes;
 	/* The same as estimates: a sampled scan does not find every small file. */
 	struct estimate files_interval, bytes_interval;
-	uint64_t deleted; /* of the files found */
+	uint64_t deleted;		/* of the files found */
+	uint64_t swapped_bytes, oldest; /* of the files found; oldest: seconds since the epoch */
 };
 
 struct model_file_system { /* all files of it in the page cache */

@@ -28,11 +28,13 @@ struct model_build {
 int model_build_cgroups(struct model_build *b);
 int model_build_dying(struct model_build *b);
 int model_build_page_cache(struct model_build *b);
+int model_build_swapped(struct model_build *b);
 int model_build_shared_memory(struct model_build *b);
 int model_build_file_systems(struct model_build *b);
 int model_build_panorama(struct model_build *b);
 int model_build_processes(struct model_build *b);
 int model_build_kubernetes(struct model_build *b);
+int model_build_shm_owners(struct model_build *b);
 int model_build_heaps(struct model_build *b);
 int model_build_delays(struct model_build *b);
 int model_build_guard(struct model_build *b);

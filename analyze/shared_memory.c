@@ -75,7 +75,10 @@ static int build(struct model_build *b, size_t shmem, struct sum *sums, uint32_t
 		if (!v)
 			return -ENOMEM;
 		if (!*v) {
-			sums[count] = (struct sum){.dir.path = file->path, .len = len};
+			sums[count] = (struct sum){.dir.path = file->path,
+						   .dir.swapped_bytes = FACT_NONE,
+						   .dir.oldest = FACT_NONE,
+						   .len = len};
 			*v = (uint32_t)++count;
 		}
 		struct sum *s = &sums[*v - 1];
@@ -84,6 +87,11 @@ static int build(struct model_build *b, size_t shmem, struct sum *sums, uint32_t
 		rollup_file(b, &s->sum, i);
 		if (file->cached_bytes > s->dir.largest_bytes)
 			s->dir.largest_bytes = file->cached_bytes;
+		if (file->swapped_bytes != FACT_NONE)
+			s->dir.swapped_bytes =
+				none_add(or_zero(s->dir.swapped_bytes), file->swapped_bytes);
+		if (file->fact->mtime < s->dir.oldest)
+			s->dir.oldest = file->fact->mtime;
 		if (file->fact->state && !strcmp(file->fact->state, "deleted"))
 			s->dir.deleted++;
 	}

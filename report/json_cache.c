@@ -40,6 +40,10 @@ static void file(struct json *j, const struct model_file *f)
 	json_bytes(j, "dirty_bytes", f->dirty.bytes);
 	json_interval(j, "dirty_interval", f->dirty.low, f->dirty.high);
 	json_kbool(j, "shmem", f->shmem);
+	json_fact(j, "swapped_bytes", f->shmem ? f->swapped_bytes : FACT_NONE);
+	json_fact(j, "mapped_by_pid", f->mapper ? f->mapper->pid : FACT_NONE);
+	json_fact(j, "made_by_pid", f->segment ? f->segment->cpid : FACT_NONE);
+	json_fact(j, "attached", f->segment ? f->segment->nattch : FACT_NONE);
 	json_key(j, "cgroups");
 	json_array(j);
 	for (size_t i = 0; i < f->cgroup_count; i++) {
@@ -72,6 +76,8 @@ static void shared_memory(struct json *j, const struct model *m)
 		json_fact(j, "bytes", d->bytes);
 		json_interval(j, "bytes_interval", d->bytes_interval.low, d->bytes_interval.high);
 		json_fact(j, "largest_bytes", d->largest_bytes);
+		json_fact(j, "swapped_bytes", d->swapped_bytes);
+		json_fact(j, "oldest_epoch_s", d->oldest);
 		json_object_end(j);
 	}
 	json_array_end(j);

@@ -2,6 +2,8 @@
 /* Rankings of the page cache: files, files per container, shared memory. */
 #include "tables.h"
 
+#include "figures.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -243,6 +245,9 @@ static const struct column directory_columns[] = {
 	{"Bytes", CELL_BYTES, true, "Sum over its files"},
 	{"Largest file", CELL_BYTES, false, NULL},
 	{"Average", CELL_BYTES, false, "Bytes per file"},
+	{"Swapped", CELL_BYTES, false, "Of the files found, on top: in swap"},
+	{"Oldest", CELL_TEXT, false,
+	 "When the one that was not written to for the longest time was"},
 };
 
 static void directory_cell(const struct table *t, size_t row, size_t column, struct cell *c)
@@ -270,9 +275,16 @@ static void directory_cell(const struct table *t, size_t row, size_t column, str
 	case 3:
 		c->value = measured(d->largest_bytes);
 		break;
-	default:
+	case 4:
 		if (d->files && d->files != FACT_NONE && d->bytes != FACT_NONE)
 			c->value = (double)d->bytes / (double)d->files;
+		break;
+	case 5:
+		c->value = measured(d->swapped_bytes);
+		break;
+	default:
+		c->text =
+			d->oldest == FACT_NONE ? NULL : figure_time((double)d->oldest, c->scratch);
 	}
 }
 
@@ -296,7 +308,34 @@ static const struct column shm_columns[] = {
 	{"Charged to", CELL_TEXT, false, "The cgroup that most of its pages are charged to"},
 	{"Bytes", CELL_BYTES, true, "Bytes in memory, exact"},
 	{"Size", CELL_BYTES, false, "As ls shows it; more than in memory when sparse or swapped"},
+	{"Swapped", CELL_BYTES, false, "On top of what is in memory"},
+	{"Mapped by", CELL_TEXT, false, "Of the largest processes the one that maps most of it"},
+	{"Made by", CELL_TEXT, false, "Of System V segments; below it, how many are attached"},
 };
+
+static void mapped_by(const struct model_file *f, struct cell *c)
+{
+	if (!f->mapper)
+		return;
+	if (f->mappers > 1)
+		snprintf(c->scratch, sizeof(c->scratch), "pid %" PRIu64 ", and %" PRIu64 " more",
+			 f->mapper->pid, f->mappers - 1);
+	else
+		snprintf(c->scratch, sizeof(c->scratch), "pid %" PRIu64, f->mapper->pid);
+	c->text = f->mapper->comm ? f->mapper->comm : "?";
+	c->sub = c->scratch;
+}
+
+static void made_by(const struct model_file *f, struct cell *c)
+{
+	if (!f->segment)
+		return;
+	snprintf(c->scratch, sizeof(c->scratch), "pid %" PRIu64 "%s, %" PRIu64 " attached",
+		 f->segment->cpid, f->maker ? "" : " (gone)",
+		 f->segment->nattch == FACT_NONE ? 0 : f->segment->nattch);
+	c->text = f->maker && f->maker->comm ? f->maker->comm : "?";
+	c->sub = c->scratch;
+}
 
 static void shm_cell(const struct table *t, size_t row, size_t column, struct cell *c)
 {
@@ -316,8 +355,17 @@ static void shm_cell(const struct table *t, size_t row, size_t column, struct ce
 	case 3:
 		c->value = measured(f->cached_bytes);
 		break;
-	default:
+	case 4:
 		c->value = f->fact ? measured(f->fact->size) : (double)NAN;
+		break;
+	case 5:
+		c->value = measured(f->swapped_bytes);
+		break;
+	case 6:
+		mapped_by(f, c);
+		break;
+	default:
+		made_by(f, c);
 	}
 }
 

@@ -18,7 +18,8 @@ static const struct fact_field fields_fact_cache_file[] = {
 	FACT_STR(fact_cache_file, fstype, 64),	FACT_STR(fact_cache_file, s_id, 64),
 	FACT_STR(fact_cache_file, type, 16),	FACT_STR(fact_cache_file, state, 16),
 	FACT_STR(fact_cache_file, path, 16384), /* PATH_MAX bytes, each of them perhaps \xNN */
-	FACT_U64(fact_cache_file, truncated),
+	FACT_U64(fact_cache_file, truncated),	FACT_U64(fact_cache_file, mtime),
+	FACT_U64(fact_cache_file, blocks),
 };
 FACT_TYPE(fact_cache_file, "page_cache_files", 10, 2000000);
 
@@ -67,6 +68,8 @@ static const struct fact_column file_columns[] = {
 	{"state", COLUMN_STR, offsetof(struct fact_cache_file, state), NULL},
 	{"path", COLUMN_STR, offsetof(struct fact_cache_file, path), NULL},
 	{"truncated", COLUMN_U64, offsetof(struct fact_cache_file, truncated), NULL},
+	{"mtime", COLUMN_U64, offsetof(struct fact_cache_file, mtime), NULL},
+	{"blocks", COLUMN_U64, offsetof(struct fact_cache_file, blocks), NULL},
 	{0},
 };
 static const struct fact_column sample_columns[] = {

@@ -28,6 +28,8 @@ const struct fact_slot fact_slots[] = {
 	{&fact_cache_cgroup_type, offsetof(struct facts, cache_cgroups)},
 	{&fact_page_type_type, offsetof(struct facts, page_types)},
 	{&fact_dentries_type, offsetof(struct facts, dentries)},
+	{&fact_shm_type, offsetof(struct facts, shm)},
+	{&fact_shm_map_type, offsetof(struct facts, shm_maps)},
 	{&fact_slab_type, offsetof(struct facts, slabs)},
 	{&fact_stack_setting_type, offsetof(struct facts, stack_settings)},
 	{&fact_stack_sample_type, offsetof(struct facts, stack_samples)},

@@ -157,6 +157,8 @@ struct fact_cache_file {
 	uint64_t file, major, minor, ino, generation, nlink, size, nrpages, rdev_major, rdev_minor;
 	const char *fstype, *s_id, *type, *state, *path;
 	uint64_t truncated;
+	uint64_t mtime,
+		blocks; /* seconds since the epoch; 512 bytes each, of tmpfs swap included */
 };
 struct fact_cache_sample {
 	uint64_t file, cgroup, state, pages;
@@ -177,6 +179,15 @@ struct fact_page_type {
 struct fact_dentries {
 	uint64_t major, minor, positive, negative, truncated;
 	const char *fstype, *path; /* of the directory, within its file system */
+};
+
+/* shm.c: segments of System V, from /proc/sysvipc/shm at the end of the window */
+struct fact_shm {
+	uint64_t shmid, size, cpid, lpid, nattch, uid, rss_bytes, swap_bytes, ctime;
+};
+/* shm.c: mappings of shared memory of the processes that were asked, one row for each file */
+struct fact_shm_map {
+	uint64_t pid, major, minor, ino, bytes;
 };
 
 /* slab.c */
@@ -374,6 +385,8 @@ struct facts {
 	FACT_TABLE(fact_cache_cgroup, cache_cgroups);
 	FACT_TABLE(fact_page_type, page_types);
 	FACT_TABLE(fact_dentries, dentries);
+	FACT_TABLE(fact_shm, shm);
+	FACT_TABLE(fact_shm_map, shm_maps);
 	FACT_TABLE(fact_slab, slabs);
 	FACT_TABLE(fact_stack_setting, stack_settings);
 	FACT_TABLE(fact_stack_sample, stack_samples);

@@ -16,6 +16,8 @@ const struct fact_member fact_members[] = {
 	{"raw/memory/arcstats", &counter_parser},
 	{"raw/memory/pressure-memory", &counter_parser},
 	{"raw/memory/dentry-state", &counter_parser},
+	{"raw/memory/sysvipc-shm", &shm_parser},
+	{"raw/shm_maps", &shm_parser},
 	{"raw/memory/inode-nr", &counter_parser},
 	{"raw/memory/slabinfo", &slab_parser},
 	{"raw/memory/vmallocinfo", &vmalloc_parser},
@@ -87,6 +89,7 @@ static const struct fact_parser *const parsers[] = {
 	&probe_parser,
 	&guard_parser,
 	&dentry_parser,
+	&shm_parser,
 };
 
 int parse_create(struct parse **ret, struct fact_sink sink, size_t memory)

@@ -40,7 +40,7 @@ struct fact_parser {
 	int (*finish)(struct parse *p, void *state); /* may be NULL */
 };
 
-extern const struct fact_parser dentry_parser;
+extern const struct fact_parser dentry_parser, shm_parser;
 extern const struct fact_parser cache_parser, cgroup_parser, container_parser, counter_parser,
 	mount_parser, process_parser, scan_parser, slab_parser, vmalloc_parser, zone_parser,
 	kernel_object_parser, delay_parser, probe_parser, heap_parser;
@@ -72,7 +72,7 @@ static inline int parse_emit(struct parse *p, const struct fact_type *t, const v
 
 /* ------------------------------------------------------------------ the types' tables */
 
-extern const struct fact_type fact_dentries_type;
+extern const struct fact_type fact_dentries_type, fact_shm_type, fact_shm_map_type;
 extern const struct fact_type fact_archive_type, fact_collector_type, fact_counter_type,
 	fact_process_type, fact_cgroup_type, fact_cgroup_controller_type, fact_mount_type,
 	fact_container_type, fact_scan_type, fact_cache_file_type, fact_cache_sample_type,

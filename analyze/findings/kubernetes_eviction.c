@@ -15,7 +15,7 @@
 
 static void who(const struct model *m, struct findings *out, struct finding *f)
 {
-	for (size_t i = 0; i < m->eviction_count && i < 3; i++) {
+	for (size_t i = 0; m->evictions && i < m->eviction_count && i < 3; i++) {
 		const struct model_eviction *e = &m->evictions[i];
 		const struct model_cgroup *g = e->pod;
 

@@ -12,6 +12,7 @@ int rule_memory_near_oom(const struct model *m, struct findings *out);
 int rule_page_cache_container(const struct model *m, struct findings *out);
 int rule_page_cache_high(const struct model *m, struct findings *out);
 int rule_shmem_small_files(const struct model *m, struct findings *out);
+int rule_shmem_unattached(const struct model *m, struct findings *out);
 int rule_shmem_high(const struct model *m, struct findings *out);
 int rule_slab_reclaimable(const struct model *m, struct findings *out);
 int rule_slab_negative_dentries(const struct model *m, struct findings *out);

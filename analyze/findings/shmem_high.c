@@ -26,6 +26,27 @@ static double unlinked_bytes(const struct model *m)
 	return sum;
 }
 
+/* Who has the largest file that no directory shows. */
+static void largest_unnamed(const struct model *m, struct findings *out, struct finding *f,
+			    double shmem)
+{
+	for (size_t i = 0; i < m->file_count; i++) {
+		const struct model_file *file = &m->files[i];
+		const struct fact_process *p = file->mapper ? file->mapper : file->maker;
+
+		if (!file->shmem || file->path[0] != '[')
+			continue;
+		if ((double)file->cached_bytes < WORTH_SAYING * shmem)
+			return;
+		if (!p)
+			continue;
+		finding_because(out, f, "#shared-memory", "%s, %s, is %s by %s (pid %" PRIu64 ")",
+				file->path, size_words(out, (double)file->cached_bytes),
+				file->mapper ? "mapped" : "made", p->comm ? p->comm : "?", p->pid);
+		return;
+	}
+}
+
 int rule_shmem_high(const struct model *m, struct findings *out)
 {
 	double total = figure(m->memory_total), shmem = meminfo(m, "Shmem");
@@ -75,6 +96,7 @@ int rule_shmem_high(const struct model *m, struct findings *out)
 			n++;
 		}
 	}
+	largest_unnamed(m, out, f, shmem);
 	finding_advice(
 		out, f,
 		"Delete files that are no longer needed in the directories named; dropping caches "

@@ -179,6 +179,8 @@ static int tell(struct walker *w, int path_fd, const struct mount_entry *m, cons
 			      .size = st->stx_size,
 			      .nlink = st->stx_nlink,
 			      .mode = st->stx_mode,
+			      .mtime = st->stx_mtime.tv_sec,
+			      .blocks = st->stx_blocks,
 			      .fstype = m ? m->fstype : "tmpfs",
 			      .s_id = ""};
 	_cleanup_fd_ int fd = open_for_counting(path_fd);

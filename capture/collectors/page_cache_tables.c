@@ -18,7 +18,7 @@ static const char *const members[][2] = {
 	[SCAN_FILES] =
 		{"tables/page_cache_files.tsv",
 		 "file\tdev\tino\tgeneration\tfstype\ts_id\ttype\tnlink\tsize\tnrpages\trdev\t"
-		 "state\tpath\ttruncated\n"},
+		 "state\tpath\ttruncated\tmtime\tblocks\n"},
 	[SCAN_CGROUPS] = {"tables/page_cache_cgroups.tsv", "cgroup\tino\tstate\tpath\n"},
 	[SCAN_SAMPLES] = {"tables/page_cache_samples.tsv", "file\tcgroup\tstate\tpages\n"},
 	[SCAN_PAIRS] = {"tables/page_cache_pairs.tsv",
@@ -95,6 +95,14 @@ int cache_file(void *ctx, const struct scan_file *f)
 	row_cstr(o->out, file_state_name(f->state));
 	row_str(o->out, f->path, f->path_len);
 	row_u64(o->out, f->truncated);
+	if (f->mtime >= 0)
+		row_u64(o->out, (uint64_t)f->mtime);
+	else
+		row_none(o->out);
+	if (f->blocks != UINT64_MAX)
+		row_u64(o->out, f->blocks);
+	else
+		row_none(o->out);
 	return row_end(o->out);
 }
 

@@ -58,6 +58,9 @@ long pass_cmdlines(struct pass *p, struct process_list *list);
 /* smaps_rollup of the largest of list, each once.  0, or a negative errno of the pipe. */
 int pass_smaps(struct pass *p, const struct process_list *list);
 
+/* Their mappings of shared memory, likewise. */
+int pass_maps(struct pass *p, const struct process *of, size_t count);
+
 /* For process_cmdline.c and process_smaps.c. */
 int process_open(const struct sysroot *r, uint32_t pid);
 ssize_t process_read(const struct sysroot *r, int dir, const char *file, char *buf, size_t cap,

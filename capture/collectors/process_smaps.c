@@ -125,5 +125,6 @@ int pass_smaps(struct pass *p, const struct process_list *list)
 		emit_note(p->c->out,
 			  "smaps_rollup of %u processes above 32 GiB was not read; --pid reads it",
 			  s.too_large);
-	return member_close(p->c->out, false);
+	r = member_close(p->c->out, false);
+	return r < 0 ? r : pass_maps(p, s.of, s.count);
 }

@@ -76,11 +76,12 @@ static uint32_t identity_span(const struct kmem_layout *l)
 static uint32_t inode_span(const struct kmem_layout *l)
 {
 	const struct kmem_field fields[] = {l->inode.mode,	 l->inode.nlink, l->inode.rdev,
-					    l->inode.size_bytes, l->inode.state, l->inode.dentry};
+					    l->inode.size_bytes, l->inode.state, l->inode.dentry,
+					    l->inode.mtime,	 l->inode.blocks};
 	uint32_t n = max_u32(identity_span(l), l->inode.data.offset + end_of(l->mapping.nrpages));
 
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-		n = max_u32(n, end_of(fields[i]));
+		n = field_present(fields[i]) ? max_u32(n, end_of(fields[i])) : n;
 	return n;
 }
 
@@ -288,6 +289,9 @@ static bool read_file_row(struct resolver *p, uint32_t index, uint64_t addr,
 	f->nlink = (uint32_t)field_get(inode, l->inode.nlink);
 	f->size = field_get(inode, l->inode.size_bytes);
 	f->nrpages = field_get(inode + l->inode.data.offset, l->mapping.nrpages);
+	f->mtime = field_present(l->inode.mtime) ? (int64_t)field_get(inode, l->inode.mtime)
+						 : INT64_MIN;
+	f->blocks = field_present(l->inode.blocks) ? field_get(inode, l->inode.blocks) : UINT64_MAX;
 	rdev = field_get(inode, l->inode.rdev);
 	f->rdev_major = (uint32_t)rdev >> 20;
 	f->rdev_minor = (uint32_t)rdev & 0xfffff;

@@ -150,6 +150,9 @@ static const struct member members[] = {
 	{FIELD(inode.generation), "inode", "i_generation", NEED},
 	/* 6.19: i_state became a struct of one word. */
 	{FIELD(inode.state), "inode", "i_state", NEED},
+	/* 6.11: a member of its own; 6.6: __i_mtime. */
+	{FIELD(inode.mtime), "inode", "i_mtime_sec|__i_mtime.tv_sec|i_mtime.tv_sec", MAY},
+	{FIELD(inode.blocks), "inode", "i_blocks", MAY},
 	{FIELD(inode.dentry), "inode", "i_dentry.first", NEED},
 	{FIELD(dentry.flags), "dentry", "d_flags", NEED},
 	{FIELD(dentry.hash_pprev), "dentry", "d_hash.pprev", NEED},

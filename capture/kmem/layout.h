@@ -64,7 +64,8 @@ struct kmem_layout {
 		uint32_t size;
 		struct kmem_field data, mode, sb, ino, nlink, rdev, size_bytes, generation, state,
 			dentry;
-		uint64_t freeing; /* i_state bits of an inode on its way out */
+		struct kmem_field mtime, blocks; /* seconds, 512 bytes each; may be absent */
+		uint64_t freeing;		 /* i_state bits of an inode on its way out */
 	} inode;
 	struct {
 		uint32_t size;

@@ -64,6 +64,8 @@ struct scan_file {
 	uint32_t file; /* key of the samples */
 	uint32_t dev_major, dev_minor, rdev_major, rdev_minor;
 	uint64_t ino, size, nrpages;
+	int64_t mtime;	 /* seconds since the epoch; INT64_MIN: not known */
+	uint64_t blocks; /* of 512 bytes; of tmpfs what it has in memory and in swap; UINT64_MAX */
 	uint32_t generation, nlink, mode;
 	bool is_blockdev; /* its cache is the device's */
 	const char *fstype, *s_id;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Holds a memfd and a SysV segment of SIZE bytes each, fully touched, until it is killed. */
+/* Holds a memfd and a SysV segment of SIZE bytes each, fully touched, until it is killed; with
+ * "leave" leaves a SysV segment behind, prints its id and goes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,24 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+static int leave(size_t size)
+{
+	int id = shmget(IPC_PRIVATE, size, IPC_CREAT | 0600);
+	char *shm = id < 0 ? (char *)-1 : shmat(id, NULL, 0);
+
+	if (shm == (char *)-1)
+		return 1;
+	memset(shm, 1, size);
+	printf("%d\n", id);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	size_t size = argc > 1 ? strtoul(argv[1], NULL, 10) : 1 << 24;
+	if (argc > 2 && !strcmp(argv[2], "leave"))
+		return leave(size);
+
 	int fd = memfd_create("ossnap-test", MFD_CLOEXEC);
 	int id = shmget(IPC_PRIVATE, size, IPC_CREAT | 0600);
 	char *map, *shm;

@@ -97,6 +97,11 @@ static void smaps_of_the_largest_only(void **state)
 		tree_put(path, text);
 		snprintf(path, sizeof(path), "proc/%u/smaps_rollup", pid);
 		tree_put(path, "Pss: 1 kB\n");
+		snprintf(path, sizeof(path), "proc/%u/maps", pid);
+		tree_put(path, "1000-2000 r-xp 00000000 08:01 5    /bin/x\n"
+			       "3000-4000 rw-s 00000000 00:01 6    /memfd:a (deleted)\n"
+			       "5000-6000 rw-p 00000000 00:00 0\n"
+			       "7000-8000 rw-s 00000000 08:01 7    /data\n");
 	}
 	run_collector(&collector_processes, NULL);
 	assert_int_equal(out.status, COLLECTOR_OK);
@@ -107,6 +112,9 @@ static void smaps_of_the_largest_only(void **state)
 		else
 			assert_null(out_find("raw/processes", path, NULL, NULL));
 	}
+	assert_string_equal(out_find("raw/shm_maps", "139/maps", NULL, NULL),
+			    "3000-4000 rw-s 00000000 00:01 6    /memfd:a (deleted)\n");
+	assert_null(out_find("raw/shm_maps", "105/maps", NULL, NULL));
 	/* One that was named is read however small it is. */
 	run_collector(&collector_processes, &o);
 	assert_non_null(out_find("raw/processes", "105/smaps_rollup", NULL, NULL));

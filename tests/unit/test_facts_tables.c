@@ -199,6 +199,51 @@ static void dentries_by_directory(void **state)
 	facts_destroy(f);
 }
 
+static void shared_memory_and_who_has_it(void **state)
+{
+	static const char head[] = "       key      shmid perms                  size  cpid  lpid "
+				   "nattch   uid   gid  cuid  cgid      atime      dtime      "
+				   "ctime                   rss                  swap\n";
+	struct facts_rows t = facts_rows_start();
+	char text[2048];
+	struct facts *f;
+
+	snprintf(text, sizeof(text), "%s%s", head, "1 1 600 9 9 9 9 0 0 0 0 1 1 1 9 9\n");
+	facts_rows_member(&t, "raw/memory/sysvipc-shm.000000001", text);
+	snprintf(text, sizeof(text), "%s%s", head,
+		 "-559038737 7 600 524288 5654 77 2 1000 0 0 0 10 20 30 4096 8192\n"
+		 "0 8 1600 1 2 3 0 0 0 0 0 0 0 5\n"
+		 "0 9 broken\n");
+	facts_rows_member(&t, "raw/memory/sysvipc-shm.000010001", text);
+	facts_rows_pack(
+		&t, "raw/shm_maps.000010002", "42/maps",
+		"7f0000000000-7f0000100000 rw-s 00000000 00:01 1027     /memfd:x (deleted)\n"
+		"7f0000200000-7f0000300000 rw-s 00100000 00:01 1027     /memfd:x (deleted)\n"
+		"7f0000400000-7f0000401000 rw-s 00000000 00:1f 9        /dev/shm/a b\n"
+		"nonsense\n"
+		"7f0000400000-7f0000401000 rw-s 00000000 zz:1f 9\n",
+		"x/maps", "", NULL);
+	f = facts_rows_end(&t);
+	assert_int_equal(f->shm.count, 2);
+	assert_int_equal(f->shm.rows[0].shmid, 7);
+	assert_int_equal(f->shm.rows[0].size, 524288);
+	assert_int_equal(f->shm.rows[0].cpid, 5654);
+	assert_int_equal(f->shm.rows[0].lpid, 77);
+	assert_int_equal(f->shm.rows[0].nattch, 2);
+	assert_int_equal(f->shm.rows[0].uid, 1000);
+	assert_int_equal(f->shm.rows[0].ctime, 30);
+	assert_int_equal(f->shm.rows[0].rss_bytes, 4096);
+	assert_int_equal(f->shm.rows[0].swap_bytes, 8192);
+	assert_true(f->shm.rows[1].rss_bytes == FACT_NONE); /* an old kernel's */
+	assert_int_equal(f->shm_maps.count, 2);
+	assert_int_equal(f->shm_maps.rows[0].pid, 42);
+	assert_int_equal(f->shm_maps.rows[0].minor, 1);
+	assert_int_equal(f->shm_maps.rows[0].ino, 1027);
+	assert_int_equal(f->shm_maps.rows[0].bytes, 2 << 20);
+	assert_int_equal(f->shm_maps.rows[1].minor, 0x1f);
+	facts_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +254,7 @@ int main(void)
 		cmocka_unit_test(an_endless_row_is_left_out),
 		cmocka_unit_test(the_first_mount_table_is_the_hosts),
 		cmocka_unit_test(dentries_by_directory),
+		cmocka_unit_test(shared_memory_and_who_has_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,13 +187,115 @@ static void test_small_files(void **state)
 	done(j, f);
 }
 
+/* Who has shared memory, how much of it is in swap, how old it is. */
+static void test_shm_owners(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_cache_file *c;
+	struct fact_process *p;
+	struct fact_shm_map *map;
+	struct fact_shm *s;
+	struct judged j;
+
+	scanned(f, 1);
+	mount_is(f, 1, 1, 0, 1, "/", "/dev/shm");
+	sample(f, cached_file(f, "tmpfs", "SYSV00000000", 100), 0, 8, 100);
+	c = &f->cache_files.rows[0];
+	c->state = "unnamed";
+	c->major = 0;
+	c->ino = 7;
+	c->size = 1 * MI;
+	sample(f, cached_file(f, "tmpfs", "/dir/old", 256), 0, 8, 256);
+	sample(f, cached_file(f, "tmpfs", "/dir/new", 256), 0, 8, 256);
+	f->cache_files.rows[1].mtime = 1000;
+	f->cache_files.rows[1].blocks = 512 * 8; /* 256 pages more are in swap */
+	f->cache_files.rows[2].mtime = 5000;
+	f->cache_files.rows[2].blocks = 256 * 8;
+	s = ADD(f, shm);
+	s->shmid = 7;
+	s->size = 1 * MI;
+	s->cpid = 50;
+	s->nattch = 2;
+	s->swap_bytes = 64 << 10;
+	p = ADD(f, processes);
+	p->pid = 50;
+	p->comm = "postgres";
+	p = ADD(f, processes);
+	p->pid = 51;
+	p->comm = "worker";
+	for (unsigned i = 0; i < 2; i++) {
+		map = ADD(f, shm_maps);
+		map->pid = 50 + i;
+		map->major = 0;
+		map->minor = 1;
+		map->ino = 7;
+		map->bytes = (i + 1) * MI;
+	}
+	j = judge(f);
+	for (size_t i = 0; i < j.m->file_count; i++) {
+		const struct model_file *file = &j.m->files[i];
+
+		if (file->fact->ino == 7) {
+			assert_ptr_equal(file->segment, s);
+			assert_string_equal(file->maker->comm, "postgres");
+			assert_string_equal(file->mapper->comm, "worker");
+			assert_int_equal(file->mappers, 2);
+			assert_int_equal(file->swapped_bytes, 64 << 10);
+		} else {
+			assert_null(file->segment);
+			assert_null(file->mapper);
+		}
+	}
+	assert_string_equal(j.m->shm_directories[0].path, "/dev/shm/dir");
+	assert_int_equal(j.m->shm_directories[0].oldest, 1000);
+	assert_int_equal(j.m->shm_directories[0].swapped_bytes, 1 * MI);
+	/* Attached, and small: nothing to say. */
+	must_not(j, "shmem.unattached");
+	done(j, f);
+}
+
+static void test_shm_unattached(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_process *p = ADD(f, processes);
+	struct judged j;
+
+	p->pid = 50;
+	p->comm = "postgres";
+	for (unsigned i = 0; i < 5; i++) {
+		struct fact_shm *s = ADD(f, shm);
+
+		s->shmid = i;
+		s->size = 1 * GI;
+		s->cpid = i == 3 ? 50 : 1000 + i;
+		s->nattch = i == 4; /* the last one is in use */
+		s->rss_bytes = i * 100 * MI;
+		s->swap_bytes = i == 2 ? 10 * MI : 0;
+	}
+	j = judge(f);
+	const struct finding *n = must(j, "shmem.unattached");
+
+	assert_string_equal(n->title, "4 System V shared memory segments that nobody is attached "
+				      "to hold 610 MiB");
+	assert_string_equal(n->because[0].text, "shmid 3 has 300 MiB, made by pid 50 (postgres)");
+	assert_string_equal(n->because[1].text, "shmid 2 has 210 MiB, in swap of it 10 MiB, made "
+						"by pid 1002, which is gone");
+	assert_contains(n->advice[0], "ipcrm -m 3");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	for (size_t i = 0; i < f->shm.count; i++)
+		f->shm.rows[i].nattch = 1;
+	j = judge(f);
+	must_not(j, "shmem.unattached");
+	done(j, f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_page_cache_container),
-		cmocka_unit_test(test_page_cache_high),
-		cmocka_unit_test(test_shmem_high),
-		cmocka_unit_test(test_small_files),
+		cmocka_unit_test(test_page_cache_container), cmocka_unit_test(test_page_cache_high),
+		cmocka_unit_test(test_shmem_high),	     cmocka_unit_test(test_small_files),
+		cmocka_unit_test(test_shm_owners),	     cmocka_unit_test(test_shm_unattached),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
