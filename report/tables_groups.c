@@ -169,7 +169,7 @@ static void event_cell(const struct table *t, size_t row, size_t column, struct 
 		break;
 	case 7:
 		waited = counted(f->pressure_some_first_us, f->pressure_some_us);
-		if (window_s(t->report) > 0)
+		if (!isnan(waited) && window_s(t->report) > 0)
 			c->value = fmin(100, waited / 1e4 / window_s(t->report));
 		break;
 	case 8:
