@@ -144,12 +144,110 @@ static void test_table(void **state)
 	assert_string_equal(confidence_name(CONFIDENCE_LOW), "low");
 }
 
+/* ------------------------------------------------------------------ analyze/findings/README.md */
+
+static char *text_of(const char *path)
+{
+	char *text = calloc(1, 1 << 20);
+	FILE *f = fopen(path, "r");
+
+	if (!text || !f || fread(text, 1, (1 << 20) - 1, f) == 0)
+		fail_msg("%s cannot be read", path);
+	if (f)
+		fclose(f);
+	return text;
+}
+
+/* "FILE.c: FUNCTION" or "SCRIPT.sh": it is there, and speaks of the finding. */
+static void one_test_is_there(const char *id, const char *name)
+{
+	const char *colon = strstr(name, ": ");
+	size_t len = colon ? (size_t)(colon - name) : strlen(name);
+	char path[512], function[128];
+	char *text, *body;
+
+	snprintf(path, sizeof(path), SOURCE_DIR "/tests/%s/%.*s", colon ? "unit" : "native",
+		 (int)len, name);
+	text = text_of(path);
+	body = text;
+	if (colon) {
+		snprintf(function, sizeof(function), "static void %s(void **state)\n{", colon + 2);
+		body = strstr(text, function);
+		if (!body)
+			fail_msg("%s: no %s in %s", id, colon + 2, path);
+		char *end = body ? strstr(body, "\n}\n") : NULL;
+
+		if (end)
+			*end = '\0';
+	}
+	/* A function may build on one that names the finding; the file does name it then. */
+	if (body && !strstr(body, id) && !strstr(text, id) && colon) {
+		free(text);
+		text = text_of(path);
+		body = text;
+	}
+	if (!body || !strstr(body, id))
+		fail_msg("%s: %s says nothing of it", id, name);
+	free(text);
+}
+
+/* The names between backquotes of the row from its second column on. */
+static unsigned names_of_row(const char *id, const char *row)
+{
+	const char *end = strchr(row, '\n'), *p = strchr(row + 3, '|');
+	unsigned columns = 0, last = 0, n = 0;
+
+	for (; p && p < end; p++) {
+		char name[160];
+		size_t len;
+
+		columns += *p == '|';
+		if (*p != '`')
+			continue;
+		len = strcspn(p + 1, "`");
+		assert_true(len < sizeof(name));
+		snprintf(name, sizeof(name), "%.*s", (int)len, p + 1);
+		one_test_is_there(id, name);
+		n += columns != last;
+		last = columns;
+		p += len + 1;
+	}
+	return n;
+}
+
+/* Of each rule the table says by which test it is provoked, and which must not.  A rule that has no
+ * row yet is named here, so that whoever added it sees it. */
+static void test_provoked(void **state)
+{
+	char *table = text_of(SOURCE_DIR "/analyze/findings/README.md");
+	unsigned with = 0;
+
+	for (const struct finding_rule *r = finding_rules; r->id; r++) {
+		char start[96];
+		const char *row;
+
+		snprintf(start, sizeof(start), "\n| `%s` |", r->id);
+		row = strstr(table, start);
+		if (!row) {
+			print_message("%s: add its row to analyze/findings/README.md\n", r->id);
+			continue;
+		}
+		if (names_of_row(r->id, row + 1) != 2)
+			fail_msg("%s: its row must name what provokes it, and what must not",
+				 r->id);
+		with++;
+	}
+	assert_true(with >= 25);
+	free(table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_healthy),	    cmocka_unit_test(test_large_cache_is_healthy),
 		cmocka_unit_test(test_partial),	    cmocka_unit_test(test_extremes),
 		cmocka_unit_test(test_shell_words), cmocka_unit_test(test_table),
+		cmocka_unit_test(test_provoked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
