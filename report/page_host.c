@@ -155,6 +155,7 @@ static const struct anchor {
 	{"kernel-objects", "kernel memory by holder"},
 	{"syscalls", "system calls"},
 	{"proc-files", "who reads /proc"},
+	{"off-cpu", "off the CPU"},
 	{"reclaim", "reclaim"},
 	{"guard", "the guard"},
 	{"sched-delay", "waiting for a CPU"},

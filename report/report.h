@@ -8,7 +8,7 @@
  * #functions #seconds
  * #container-files #shared-memory #shared-files #cgroups #guard #processes #heaps #slabs #counters
  * #zones #kernel-objects #vmalloc #page-types #collectors #not-seen #provenance #syscalls
- * #proc-files #reclaim #sched-delay #block-io #net-receive.
+ * #proc-files #off-cpu #reclaim #sched-delay #block-io #net-receive.
  */
 #pragma once
 

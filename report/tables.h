@@ -22,6 +22,7 @@ extern const struct table_def tables_raw[];   /* tables_raw.c */
 extern const struct table_def tables_objects[];
 extern const struct table_def tables_heaps[];
 extern const struct table_def tables_hotspot[];
+extern const struct table_def tables_offcpu[];
 
 #define TABLE_COLUMNS_OF(t, array)                                                                 \
 	((t)->columns = (array), (t)->column_count = sizeof(array) / sizeof((array)[0]))
