@@ -71,6 +71,10 @@ static bool has_net_receive(const struct facts *f)
 {
 	return has_probe(f, "net_receive");
 }
+static bool has_stacks(const struct facts *f)
+{
+	return f->stack_samples.count > 0;
+}
 
 /* What the reader misses when a collector fails, and whether something of it is there. */
 static const struct {
@@ -90,6 +94,7 @@ static const struct {
 	{"sched-delay", "who waits for a CPU, and for how long", has_sched_delay},
 	{"block-io", "how long each disk takes to answer", has_block_io},
 	{"net-receive", "how long packets lie before they are read", has_net_receive},
+	{"stacks", "what the CPUs did, and what threads waited for", has_stacks},
 };
 
 static void add(struct model_build *b, const char *what, const char *why)
@@ -339,8 +344,6 @@ static void not_looked_at(struct model_build *b)
 {
 	if (b->f->archive.count == 0)
 		return;
-	if (!facts_collector(b->f, "hotspot"))
-		add(b, "what the CPUs did", "the capture records no stacks in this version");
 	if (!facts_collector(b->f, "gpu"))
 		add(b, "GPUs", "the capture does not look at them in this version");
 }
