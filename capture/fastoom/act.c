@@ -39,8 +39,9 @@ static uint64_t bytes_needed(const struct guard *g, const struct watched *w,
 	double more = scope_consumption(&w->scope, &g->machine) * 0.5;
 	double need = (p->target - w->features.available) * total;
 
-	/* What is consumed while it comes; but who consumes that fast will be among the dead. */
-	need += more < p->target * total ? more : p->target * total;
+	/* What is consumed while it comes; but some of who consume that fast will be among the
+	 * dead. */
+	need += more < 2 * p->target * total ? more : 2 * p->target * total;
 
 	/* The model may see the end come before memory is below the target. */
 	return need > 0.01 * total ? (uint64_t)need : (uint64_t)(0.01 * total);
@@ -116,17 +117,18 @@ static bool coming_back(const struct guard *g, struct watched *w, uint64_t now)
 }
 
 /* It is not heaps that grow, or that have grown since all was well: who dies buys a moment, and is
- * not to blame. */
+ * not to blame.  What is in swap has no name, so resident memory speaks for it: a heap that is
+ * being swapped out while it grows stays large, the heaps that a tmpfs drives out shrink. */
 static bool tmpfs_fills(const struct guard *g, const struct watched *w)
 {
 	double growth = scope_shmem_growth(&w->scope, &g->machine);
-	uint64_t used = scope_used(&w->scope, &g->machine);
-	uint64_t shmem = scope_shmem(&w->scope, &g->machine);
+	double used = (double)scope_used(&w->scope, &g->machine) - (double)w->calm_used;
+	double shmem = (double)scope_shmem(&w->scope, &g->machine) - (double)w->calm_shmem;
+	double heaps = (double)scope_anon(&w->scope, &g->machine) - (double)w->calm_anon;
 
 	if (growth > 0 && growth > 0.4 * scope_consumption(&w->scope, &g->machine))
 		return true;
-	return shmem > w->calm_shmem && used > w->calm_used &&
-	       (double)(shmem - w->calm_shmem) > 0.5 * (double)(used - w->calm_used);
+	return shmem > 0.2 * used && shmem > 2 * heaps && used > 0;
 }
 
 static double reaction_s(const struct watched *w)
@@ -242,6 +244,7 @@ void act_on(struct guard *g, struct watched *w, uint64_t now)
 			w->backoff_ns = 0;
 			w->calm_used = scope_used(&w->scope, &g->machine);
 			w->calm_shmem = scope_shmem(&w->scope, &g->machine);
+			w->calm_anon = scope_anon(&w->scope, &g->machine);
 		}
 		return;
 	}

@@ -60,8 +60,8 @@ struct watched {
 	uint64_t leaving_ns;		   /* since when others' victims are being waited for */
 	uint64_t alert_ns;		   /* sample as fast as possible until then */
 	uint64_t mark;			   /* bytes in use when the batch was chosen */
-	uint64_t calm_used, calm_shmem;	   /* when the probability was last low */
-	uint64_t choice_ns;		   /* what a choice takes */
+	uint64_t calm_used, calm_shmem, calm_anon; /* when the probability was last low */
+	uint64_t choice_ns;			   /* what a choice takes */
 	uint64_t state_ns, calm_ns;
 	double state_probability;
 	unsigned in_flight;

@@ -59,9 +59,13 @@ bool at_the_floor(const struct features *f)
 
 double hold_needed(const struct features *f, const struct profile *p, double reaction_s)
 {
+	double quiet = 1 - clamp(f->refault / 0.03);
+
 	/* Waiting is for telling a peak from the end; when the end comes first, there is nothing
 	 * to wait for. */
 	if (at_the_floor(f) || f->tte_s < 0.2 + 4 * reaction_s)
 		return 0;
-	return p->hold_s * (1 + 2 * f->swap_free);
+	/* A heap that goes to swap and is not asked for again hurts nobody yet: it may be on its
+	 * way to being parked there. */
+	return p->hold_s * (1 + f->swap_free * (2 + 5 * quiet));
 }

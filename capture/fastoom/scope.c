@@ -416,6 +416,11 @@ uint64_t scope_shmem(const struct scope *s, const struct machine *m)
 	return s->kind == SCOPE_NODE ? m->shmem : s->shmem;
 }
 
+uint64_t scope_anon(const struct scope *s, const struct machine *m)
+{
+	return s->kind == SCOPE_NODE ? m->anon : s->anon;
+}
+
 uint64_t scope_total(const struct scope *s, const struct machine *m)
 {
 	return s->kind == SCOPE_NODE ? m->total : s->total;

@@ -70,6 +70,7 @@ uint64_t scope_available(const struct scope *s, const struct machine *m); /* wit
 /* What a victim's end makes smaller: the group's own usage, swap included. */
 uint64_t scope_used(const struct scope *s, const struct machine *m);
 uint64_t scope_shmem(const struct scope *s, const struct machine *m);
+uint64_t scope_anon(const struct scope *s, const struct machine *m);
 uint64_t scope_total(const struct scope *s, const struct machine *m);
 /* v1: ask for an event when usage passes the share of the limit.  0, or why not. */
 int scope_threshold(struct scope *s, double share);

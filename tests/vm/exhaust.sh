@@ -28,8 +28,9 @@ table() {
 		[ -s "$cells" ] || continue
 		IFS=_ read -r kernel memory swap guard seed <<<"$(basename "$(dirname "$cells")")"
 		awk -v k="$kernel" -v m="$memory" -v s="$swap" -v g="$guard" -v seed="$seed" '{
-			if ($2 == "none") verdict = $4 == "gone" || $5 < 3 ? "KILLED" : "right"
-			else verdict = $5 < 3 ? "INNOCENT" : $4 != "gone" ? "alive" : $6 ? "kernel" : "right"
+			if ($2 == "none") verdict = $6 ? "kernel" : $4 == "gone" || $5 < 3 ? "KILLED" : "right"
+			else if ($1 == "crowd") verdict = $6 ? "kernel" : $5 < 3 ? "INNOCENT" : "right"
+			else verdict = $6 ? "kernel" : $5 < 3 ? "INNOCENT" : $4 != "gone" ? "alive" : "right"
 			printf "%-10s %-5s %-9s %-10s %6d %8s %9d %10d %9d %6d %6s\n", k "/" seed, s, g, $1, m, $10, $7, $8, 3 - $5, $6, verdict }' "$cells"
 	done | sort -k4,4 -k2,2 -k1,1 -k3,3
 }

@@ -20,15 +20,15 @@ mount -t tmpfs -o size=4000m fill /fill
 kernel_kills() { dmesg | grep -c "Killed process"; }
 alive() { [ -d /proc/$1 ] && ! grep -q '^State:.*Z' /proc/$1/status; }
 uptime_s() { cut -d' ' -f1 /proc/uptime; }
-newest=
+scope=node
 
 # start_guard NAME
 start_guard() {
 	guard=
 	case $OSSNAP_GUARD in
-	none) fastoom --dry-run --scope node --journal $R/journals/$1.jsonl --trace $R/traces/$1.tsv 2>>$R/errors & ;;
+	none) fastoom --dry-run --scope $scope --journal $R/journals/$1.jsonl --trace $R/traces/$1.tsv 2>>$R/errors & ;;
 	earlyoom) earlyoom -r 0 >>$R/earlyoom.log 2>&1 & ;;
-	*) fastoom --sensitivity $OSSNAP_GUARD --scope node --journal $R/journals/$1.jsonl --trace $R/traces/$1.tsv 2>>$R/errors & ;;
+	*) fastoom --sensitivity $OSSNAP_GUARD --scope $scope --journal $R/journals/$1.jsonl --trace $R/traces/$1.tsv 2>>$R/errors & ;;
 	esac
 	guard=$!
 }
@@ -51,7 +51,11 @@ cell() {
 	start_guard $name
 	sleep 1.5
 	start=$(uptime_s)
-	"$@" &
+	if [ $scope = node ]; then
+		"$@" &
+	else
+		sh -c 'echo $$ >/sys/fs/cgroup/g/cgroup.procs; exec "$@"' x "$@" &
+	fi
 	hog=$!
 	end=-
 	while [ $(($(cut -d. -f1 /proc/uptime) - ${start%.*})) -lt $limit ]; do
@@ -84,11 +88,19 @@ cell leak-1 danger 60 $HOG -n hog -i $(share 80) 4000 $(rate 2)
 cell leak-20 danger 60 $HOG -n hog -i $(share 45) 4000 $(rate 20)
 cell leak-100 danger 45 $HOG -n hog 4000 $(rate 100)
 cell leak-full danger 45 $HOG -n hog 4000 0
-cell crowd danger 45 $HOG -n hog -p 50 30 $(rate 4)
+cell crowd danger 45 $HOG -n hog -p 50 -i 18 30 $(rate 4)
 cell tmpfs none 20 $HOG -n filler -d /fill $(share 84) $(rate 100)
 [ "$OSSNAP_SWAP" = none ] || cell parked none 30 $HOG -n parked $(share 95) $(rate 150)
 cell stream none 15 $HOG -n stream -f /mnt/stream 40 0
 cell thrash none 20 $HOG -n thrash -i $(share 78) -F /mnt/big $(share 78) 0
 cell steady none 15 $HOG -n steady $(share 70) $(rate 300)
 cell backup none 15 sh -c 'while :; do cat /mnt/big /bin/busybox >/dev/null; done'
+# the same in a group of 256 MiB (v2)
+scope=cgroup:/g
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control 2>/dev/null
+mkdir -p /sys/fs/cgroup/g && echo 256M >/sys/fs/cgroup/g/memory.max
+cell group-20 danger 30 $HOG -n hog 400 $(rate 20)
+cell group-100 danger 20 $HOG -n hog 400 $(rate 100)
+cell group-full danger 15 $HOG -n hog 400 0
+cell group-steady none 10 $HOG -n hog 215 $(rate 150)
 true
