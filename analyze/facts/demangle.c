@@ -19,7 +19,8 @@ static void take(const char *piece, size_t len, void *ctx)
 
 	if (len >= sizeof(o->text) - o->len)
 		longjmp(o->full, 1);
-	memcpy(o->text + o->len, piece, len);
+	if (len) /* piece may be NULL then */
+		memcpy(o->text + o->len, piece, len);
 	o->len += len;
 }
 
