@@ -114,7 +114,7 @@ static struct model_holding *holding(struct holding_table *t, uint64_t pid, cons
 		return &m->holdings[*at - 1];
 	h = &m->holdings[m->holding_count++];
 	*at = (uint32_t)m->holding_count;
-	*h = (struct model_holding){.kind = kind, .pid = pid};
+	*h = (struct model_holding){.kind = kind, .pid = pid, .waiting = FACT_NONE};
 	if (pid != FACT_NONE)
 		h->process = process_of(t, pid);
 	if (h->process && h->process->cgroup) {
@@ -148,8 +148,8 @@ int model_build_holdings(struct model_build *b)
 	if (!n)
 		return 0;
 	b->m->holdings = arena_alloc(b->arena, (n + 1) * sizeof(*b->m->holdings));
-	t.first = arena_alloc(b->arena, (n + 1) * sizeof(*t.first));
-	t.second = arena_alloc(b->arena, (n + 1) * sizeof(*t.second));
+	t.first = arena_alloc(b->arena, (n + 1) * sizeof(void *));
+	t.second = arena_alloc(b->arena, (n + 1) * sizeof(void *));
 	t.holders = arena_alloc(b->arena, (n + 1) * sizeof(*t.holders));
 	if (!b->m->holdings || !t.first || !t.second || !t.holders || index_all(&t) < 0)
 		return -ENOMEM;
@@ -165,7 +165,8 @@ int model_build_holdings(struct model_build *b)
 			return -ENOMEM;
 		h->bytes = none_add(h->bytes, or_zero(o->bytes));
 		h->objects = none_add(h->objects, o->count == FACT_NONE ? 1 : o->count);
-		h->waiting = none_add(h->waiting, or_zero(o->waiting));
+		if (o->waiting != FACT_NONE)
+			h->waiting = none_add(or_zero(h->waiting), o->waiting);
 		if (!h->largest || or_zero(o->bytes) > or_zero(h->largest->bytes))
 			h->largest = o;
 		if (t.holders[i] > 1) {

@@ -136,6 +136,16 @@ struct model_heap {
 	double grown_s;		  /* between the two readings */
 };
 
+struct model_account { /* one kind of memory by the frames the scan saw, and by the counters */
+	const char *what, *kinds, *counters;
+	const char *about; /* what an honest difference may be, or NULL */
+	struct estimate frames;
+	double counted;	   /* at the end of the window; NaN: no such counter */
+	double difference; /* frames − counted */
+	double reach;	   /* of both: the interval, and what the counters moved meanwhile */
+	bool agrees;
+};
+
 struct memory_part {
 	const char *id, *label;
 	uint64_t bytes;
@@ -164,6 +174,9 @@ struct model {
 	size_t file_system_count;
 	const struct fact_slab **slabs; /* largest first */
 	size_t slab_count;
+
+	struct model_account *accounts; /* NULL: not scanned */
+	size_t account_count;
 
 	struct model_holding *holdings; /* largest first */
 	size_t holding_count;

@@ -40,6 +40,7 @@ int model_build_delays(struct model_build *b);
 int model_build_guard(struct model_build *b);
 int model_build_dentries(struct model_build *b);
 int model_build_not_seen(struct model_build *b);
+int model_build_accounts(struct model_build *b); /* by model_build_panorama() */
 int model_build_holdings(struct model_build *b);
 
 /* FACT_NONE stays FACT_NONE, and nothing wraps around. */

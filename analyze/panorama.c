@@ -331,6 +331,12 @@ int model_build_panorama(struct model_build *b)
 	/* alloc_page() of pipe_write(), and the pages a pipe keeps for the next write. */
 	part(b, "pipes", "Pipes", "pipe_inode_info: buffers that write(2) filled",
 	     object_pages(b, "pipe", NULL));
+	/* Those of system heaps, and of a memfd that was closed; a memfd's own are in Shmem, a
+	 * driver's in what that driver counts. */
+	part(b, "dma-buf", "DMA buffers", "dma_buf: system heaps, udmabuf without its memfd",
+	     object_pages(b, "dma-buf", NULL));
+	part(b, "io-uring", "io_uring rings", "io_ring_ctx: entries",
+	     object_pages(b, "io-uring", NULL));
 	/* Ring buffers are pages of their own, mapped by vmap(). */
 	part(b, "bpf", "BPF maps and programs", "vmallocinfo: kernel/bpf + ring buffers",
 	     none_add(areas.bpf, or_zero(object_pages(b, "bpf-map", NULL))));
@@ -347,5 +353,5 @@ int model_build_panorama(struct model_build *b)
 	     none_add(none_sub(meminfo(b, "KReclaimable"), meminfo(b, "SReclaimable")),
 		      or_zero(meminfo(b, "WritebackTmp"))));
 	account(m);
-	return 0;
+	return model_build_accounts(b);
 }

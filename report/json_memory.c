@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "json_parts.h"
 
+#include <math.h>
+
 static size_t bounded(size_t n)
 {
 	return n < REPORT_MAX_ROWS ? n : REPORT_MAX_ROWS;
@@ -193,6 +195,32 @@ static void slabs(struct json *j, const struct model *m)
 	json_array_end(j);
 }
 
+static void accounts(struct json *j, const struct model *m)
+{
+	if (!m->account_count) {
+		json_knull(j, "accounts");
+		return;
+	}
+	json_key(j, "accounts");
+	json_array(j);
+	for (size_t i = 0; i < m->account_count; i++) {
+		const struct model_account *a = &m->accounts[i];
+
+		json_object(j);
+		json_kstr(j, "what", a->what);
+		json_bytes(j, "frames_bytes", a->frames.bytes);
+		json_interval(j, "frames_interval", a->frames.low, a->frames.high);
+		json_bytes(j, "counted_bytes", a->counted);
+		json_bytes(j, "difference_bytes", a->difference);
+		json_bytes(j, "within_bytes", a->reach);
+		json_flag(j, "agrees", isnan(a->difference) ? FACT_NONE : a->agrees);
+		json_kstr(j, "kinds", a->kinds);
+		json_kstr(j, "counters", a->counters);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
 static void holdings(struct json *j, const struct model *m)
 {
 	if (!m->holding_count) {
@@ -245,6 +273,7 @@ void json_memory(struct json *j, const struct report *r)
 	programs(j, m);
 	json_cgroups(j, m);
 	slabs(j, m);
+	accounts(j, m);
 	holdings(j, m);
 	json_heaps(j, m);
 	dentries(j, m);

@@ -38,7 +38,7 @@ static const struct look {
 	{"slab-reclaimable", "slab", "#slabs"},
 	{"slab-unreclaimable", "slab", "#slabs"},
 	{"vmalloc", "kernel", "#vmalloc"},
-	{"huge-pages", "huge", "#counters"},
+	{"huge-pages", "huge", "#huge-pools"},
 	{"cma", "huge", "#counters"},
 	{"balloon", "driver", "#counters"},
 	{"zram", "driver", "#counters"},

@@ -24,6 +24,10 @@ extern const struct table_def tables_heaps[];
 extern const struct table_def tables_hotspot[];
 extern const struct table_def tables_offcpu[];
 
+/* tables_pools.c: of tables_objects. */
+int huge_pools_open(struct table *t);
+int allocations_open(struct table *t);
+
 #define TABLE_COLUMNS_OF(t, array)                                                                 \
 	((t)->columns = (array), (t)->column_count = sizeof(array) / sizeof((array)[0]))
 

@@ -76,7 +76,69 @@ static int kernel_objects_open(struct table *t)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ the second account */
+
+static const struct column account_columns[] = {
+	{"Memory", CELL_TEXT, false, "Below it, what an honest difference may be"},
+	{"By frames", CELL_BYTES, true, "What the scan saw in the page frames themselves"},
+	{"By counters", CELL_BYTES, false, "What the kernel counts, at the end of the window"},
+	{"Difference", CELL_CHANGE, false, "Frames less counters"},
+	{"Within", CELL_BYTES, false,
+	 "The interval of the sample, what the counters moved over the window, the capture’s own "
+	 "memory, and 0.3% of memory"},
+	{"Verdict", CELL_STATE, false, NULL},
+	{"Frames of kind", CELL_TEXT, false, "As the kernel marks them"},
+	{"Counters", CELL_TEXT, false, NULL},
+};
+
+static void account_cell(const struct table *t, size_t row, size_t column, struct cell *c)
+{
+	const struct model_account *a = &t->report->model->accounts[row];
+
+	switch (column) {
+	case 0:
+		c->text = a->what;
+		c->sub = a->agrees ? NULL : a->about;
+		break;
+	case 1:
+		cell_estimate(c, a->frames);
+		break;
+	case 2:
+		c->value = a->counted;
+		break;
+	case 3:
+		c->value = a->difference;
+		break;
+	case 4:
+		c->value = a->reach;
+		break;
+	case 5:
+		c->text = isnan(a->difference) ? NULL : a->agrees ? "agree" : "differ";
+		break;
+	case 6:
+		c->text = a->kinds;
+		break;
+	default:
+		c->text = a->counters;
+	}
+}
+
+static int accounts_open(struct table *t)
+{
+	const struct model *m = t->report->model;
+
+	TABLE_COLUMNS_OF(t, account_columns);
+	t->caption = "Memory by page frames, and by the kernel’s counters";
+	t->rows = m->account_count;
+	t->captured = m->account_count > 0;
+	t->cell = account_cell;
+	return 0;
+}
+
 const struct table_def tables_objects[] = {
+	{"accounts", accounts_open},
+	{"huge-pools", huge_pools_open},
+	{"allocations", allocations_open},
 	{"kernel-objects", kernel_objects_open},
 	{0},
 };

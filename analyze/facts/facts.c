@@ -44,6 +44,8 @@ const struct fact_slot fact_slots[] = {
 	{&fact_zone_type, offsetof(struct facts, zones)},
 	{&fact_kernel_object_type, offsetof(struct facts, kernel_objects)},
 	{&fact_kernel_holder_type, offsetof(struct facts, kernel_holders)},
+	{&fact_huge_pool_type, offsetof(struct facts, huge_pools)},
+	{&fact_allocation_type, offsetof(struct facts, allocations)},
 	{&fact_heap_type, offsetof(struct facts, heaps)},
 	{&fact_heap_entry_type, offsetof(struct facts, heap_entries)},
 	{&fact_heap_container_type, offsetof(struct facts, heap_containers)},

@@ -280,6 +280,17 @@ struct fact_kernel_holder {
 	uint64_t id, pid, fds;
 };
 
+/* huge_pool.c: of one size, on one node or (FACT_NONE) on all; in pages */
+struct fact_huge_pool {
+	uint64_t node, page_bytes, pages, free_pages, reserved, surplus;
+};
+
+/* allocation.c: a place in the kernel's code that holds 64 KiB or more */
+struct fact_allocation {
+	const char *place, *module, *function;
+	uint64_t bytes, calls;
+};
+
 /*
  * delay.c: how often and how long, by process, kind and object; one type for all tables of
  * the probes of delays.  count, ns, amount and inner_ns are estimates for the time that the
@@ -401,6 +412,8 @@ struct facts {
 	FACT_TABLE(fact_zone, zones);
 	FACT_TABLE(fact_kernel_object, kernel_objects);
 	FACT_TABLE(fact_kernel_holder, kernel_holders);
+	FACT_TABLE(fact_huge_pool, huge_pools);
+	FACT_TABLE(fact_allocation, allocations);
 	FACT_TABLE(fact_delay, delays);
 	FACT_TABLE(fact_probe, probes);
 	FACT_TABLE(fact_heap, heaps);

@@ -47,6 +47,17 @@ static const struct subject {
 	{"io-uring", "io-uring", "io_uring rings",
 	 "rings are pages that no counter of the kernel has",
 	 "Lower the number of rings or of their entries in the program.", NULL},
+	{"open-files", "slab-unreclaimable", "slab for its open files and sockets",
+	 "it is in slab: file, socket and inode structures, which live as long as the descriptors",
+	 "Does it close what it opens?  ls /proc/PID/fd shows which; sockets in CLOSE-WAIT (ss -tp "
+	 "state close-wait) are connections that the program forgot.  LimitNOFILE bounds it.",
+	 "it serves that many connections on purpose"},
+	{"huge-pages", "huge-pages", "huge pages, reserved and never used,",
+	 "the pool keeps them for this process: nobody else gets them, nor can they become small "
+	 "pages",
+	 "Let the program map less (huge_pages, shared_buffers, -Xmx with UseLargePages), or touch "
+	 "what it maps at its start (AlwaysPreTouch) so that the pool can be sized right.",
+	 "it has just been started and will use them"},
 };
 
 static const struct subject *subject_of(const char *kind)
@@ -80,8 +91,14 @@ static void because(struct findings *out, struct finding *f, const struct subjec
 						       count_words(out, (double)h->objects)),
 			name ? ", " : "", name ? name : "", size_words(out, figure(o->bytes)),
 			detail ? " (" : "", detail ? detail : "", detail ? ")" : "");
-	finding_because(out, f, arena_printf(out->arena, "#part-%s", s->part), "%s", s->where);
-	if (h->waiting >= MIB && strcmp(s->kind, "packet-ring") != 0)
+	if (!strcmp(s->kind, "socket") && o && o->memory && !strcmp(o->memory, "slab"))
+		finding_because(out, f, "#slabs",
+				"it is in slab: many small messages, whose heads weigh more than "
+				"what they carry");
+	else
+		finding_because(out, f, arena_printf(out->arena, "#part-%s", s->part), "%s",
+				s->where);
+	if (figure(h->waiting) >= MIB && strcmp(s->kind, "packet-ring") != 0)
 		finding_because(out, f, "#kernel-objects", "%s wait there to be read",
 				size_words(out, (double)h->waiting));
 	if (h->process && h->process->cmdline && *h->process->cmdline)

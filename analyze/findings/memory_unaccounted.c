@@ -39,6 +39,39 @@ static const char *pages_of(const struct model *m, struct findings *out)
 	return n ? text : NULL;
 }
 
+/* The three places in the kernel's code that hold most; not those that fill slab, page cache and
+ * processes, which are counted. */
+static const char *largest_places(const struct model *m, struct findings *out)
+{
+	static const char *const counted[] = {"mm/slub.c",   "mm/filemap.c",	 "mm/memory.c",
+					      "mm/shmem.c",  "mm/huge_memory.c", "mm/readahead.c",
+					      "mm/percpu.c", "mm/vmalloc.c"};
+	const struct fact_allocation *best[3] = {NULL};
+	const char *text = NULL;
+
+	for (size_t i = 0; i < m->facts->allocations.count; i++) {
+		const struct fact_allocation *a = &m->facts->allocations.rows[i];
+		bool skip = !a->place || a->bytes == FACT_NONE;
+
+		for (size_t k = 0; !skip && k < sizeof(counted) / sizeof(*counted); k++)
+			skip = !strncmp(a->place, counted[k], strlen(counted[k]));
+		for (size_t k = 0; !skip && a && k < 3; k++)
+			if (!best[k] || a->bytes > best[k]->bytes) {
+				const struct fact_allocation *next = best[k];
+
+				best[k] = a;
+				a = next;
+			}
+	}
+	for (size_t k = 0; k < 3 && best[k] && (double)best[k]->bytes >= 16 * MIB; k++)
+		text = arena_printf(out->arena, "%s%s%s (%s%s%s) %s", text ? text : "",
+				    text ? ", " : "", best[k]->function ? best[k]->function : "?",
+				    best[k]->place, best[k]->module ? ", module " : "",
+				    best[k]->module ? best[k]->module : "",
+				    size_words(out, (double)best[k]->bytes));
+	return text;
+}
+
 int rule_memory_unaccounted(const struct model *m, struct findings *out)
 {
 	double total = figure(m->memory_total), missing;
@@ -69,6 +102,11 @@ int rule_memory_unaccounted(const struct model *m, struct findings *out)
 	if (pages)
 		finding_because(out, f, "#memory", "page frames of no known use, by the scan: %s",
 				pages);
+	if (largest_places(m, out))
+		finding_because(out, f, "#allocations",
+				"the largest allocations outside slab and page cache, by "
+				"/proc/allocinfo: %s",
+				largest_places(m, out));
 	if (m->facts->vmalloc.count == 0)
 		finding_because(out, f, "#collectors", "vmallocinfo was not seen");
 	finding_advice(out, f,

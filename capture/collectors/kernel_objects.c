@@ -21,7 +21,7 @@
 #include "object_walk.h"
 
 #define MAX_SKBS (1u << 20)
-#define CPU_SHARE 2 /* of the time until the deadline, one part of so many */
+#define TIME_LEFT 8 /* of the time until the deadline, this part is left for the tables */
 
 static void kernel_objects_probe(const struct capture_options *o, const struct sysroot *root,
 				 struct probe_result *ret)
@@ -114,14 +114,19 @@ static int one_file(void *ctx, const struct task_file *f)
 	enum file_class class = classify(w, f);
 	uint64_t ino = 0;
 
+	w->task_files++;
+	w->task_slab += w->ol.slab.file;
 	switch (class) {
 	case FILE_CLASS_PIPE:
 	case FILE_CLASS_SOCKET:
+	case FILE_CLASS_DMA_BUF:
 		if (kmem_read(w->s, f->inode + w->l->inode.ino.offset, &ino, sizeof(ino)) < 0 ||
 		    !ino)
 			return 0;
 		if (class == FILE_CLASS_PIPE)
 			object_pipe(w, f, ino);
+		else if (class == FILE_CLASS_DMA_BUF)
+			object_dma_buf(w, f, ino);
 		else
 			object_socket(w, f, ino);
 		return 0;
@@ -129,6 +134,9 @@ static int one_file(void *ctx, const struct task_file *f)
 	case FILE_CLASS_BPF_PROG:
 	case FILE_CLASS_BPF_LINK:
 		object_bpf_hold(w, f, class);
+		return 0;
+	case FILE_CLASS_IO_URING:
+		object_io_uring(w, f);
 		return 0;
 	default:
 		return 0;
@@ -167,12 +175,16 @@ static int walk_tasks(struct object_walk *w, struct err *e)
 	if (r < 0)
 		return r;
 	for (; i < tasks.count && !out_of_time(w); i++) {
+		w->task_files = w->task_slab = 0;
 		r = task_files(w->s, &w->tasks, &tasks.rows[i], one_file, w, &w->files);
+		object_open_files(w, tasks.rows[i].tgid);
 		odd += r == -EFAULT;
 		if (r < 0 && r != -EFAULT)
 			break;
 		r = 0;
 	}
+	if (r == 0)
+		r = object_huge_pages(w, &tasks);
 	if (r < 0)
 		err_errno(e, r, "the open files of all processes");
 	else if (tasks.cut || i < tasks.count)
@@ -228,6 +240,20 @@ static void give_status(struct collect *c, int r, const struct err *e)
 	emit_status(c->out, s, e->no ? e->no : -r, "%s", e->no ? e->text : strerror(-r));
 }
 
+/* A locked kernel keeps its memory to itself, whoever asks: nothing that privilege would help. */
+static int without_memory(struct collect *c, int r, const struct err *e)
+{
+	char lockdown[KMEM_LOCKDOWN];
+
+	kmem_lockdown(c->root, lockdown);
+	if (strcmp(lockdown, "confidentiality") != 0) {
+		give_status(c, r, e);
+		return r;
+	}
+	emit_status(c->out, COLLECTOR_UNSUPPORTED, e->no, "%s", e->text);
+	return 0;
+}
+
 static int kernel_objects_write(struct collect *c)
 {
 	uint64_t now = clock_ns(CLOCK_MONOTONIC);
@@ -237,15 +263,18 @@ static int kernel_objects_write(struct collect *c)
 	struct err e = {0};
 	int r, found;
 
-	w.until_ns = c->deadline_ns > now ? now + (c->deadline_ns - now) / CPU_SHARE : now;
+	w.until_ns =
+		c->deadline_ns > now ? c->deadline_ns - (c->deadline_ns - now) / TIME_LEFT : now;
 	r = kmem_stand(&g, c->options, c->root, &e);
-	if (r == 0 && !g.source)
+	if (r == 0 && !g.source) {
 		r = -(e.no ? e.no : ENOTSUP);
-	if (r < 0) {
-		give_status(c, r, &e);
-		return r;
+		kmem_leave(&g);
 	}
+	if (r < 0)
+		return without_memory(c, r, &e);
 	e = (struct err){0};
+	if (getentropy(&w.seed, sizeof(w.seed)) < 0)
+		w.seed = now;
 	w.s = g.source;
 	w.l = &g.layout;
 	r = object_table_init(&table, c->memory_limit / 2);
@@ -265,7 +294,7 @@ static int kernel_objects_write(struct collect *c)
 
 const struct collector collector_kernel_objects = {
 	.name = "kernel-objects",
-	.summary = "packet rings, socket queues, pipes and BPF maps, and who holds them",
+	.summary = "packet rings, socket queues, pipes, BPF maps and more, and who holds them",
 	.needs = "root (as page-cache), kernel BTF",
 	.memory_share = 16,
 	.probe = kernel_objects_probe,

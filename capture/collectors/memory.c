@@ -6,26 +6,35 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "../base/cleanup.h"
+#include "../base/clock.h"
 #include "gather.h"
 
 #define MAX_NODES 1024
 #define MAX_SLAB_CACHES 16384
 #define MEMORY_NEEDS "root"
+#define QUIET_NS (30 * NSEC_PER_MSEC)
 
 struct memory_file {
 	const char *name, *path;
 	size_t cap;
 };
 
-static const struct memory_file files[] = {
+/* Read first and one right after the other, before anything is handed over: what is free and what
+ * is in use is only as good as the two are of one moment. */
+static const struct memory_file together[] = {
 	{"meminfo", "proc/meminfo", 64 << 10},
+	{"zoneinfo", "proc/zoneinfo", 2 << 20},
+};
+
+static const struct memory_file files[] = {
 	{"vmstat", "proc/vmstat", 256 << 10},
-	{"zoneinfo", "proc/zoneinfo", 4 << 20},
 	{"buddyinfo", "proc/buddyinfo", 256 << 10},
 	{"slabinfo", "proc/slabinfo", 4 << 20},
 	{"vmallocinfo", "proc/vmallocinfo", 16 << 20},
@@ -78,7 +87,13 @@ struct memory_family {
 };
 
 static const struct memory_family families[] = {
-	{"sys/devices/system/node", "node", {"meminfo", "vmstat", "numastat"}},
+	{"sys/devices/system/node",
+	 "node",
+	 {"meminfo", "vmstat", "numastat", "hugepages/hugepages-2048kB/nr_hugepages",
+	  "hugepages/hugepages-2048kB/free_hugepages",
+	  "hugepages/hugepages-2048kB/surplus_hugepages",
+	  "hugepages/hugepages-1048576kB/nr_hugepages",
+	  "hugepages/hugepages-1048576kB/free_hugepages"}},
 	{"sys/kernel/mm/hugepages",
 	 "hugepages-",
 	 {"nr_hugepages", "free_hugepages", "resv_hugepages", "surplus_hugepages",
@@ -163,6 +178,83 @@ static int small_member(struct gather *g)
 	return r;
 }
 
+static int read_together(struct gather *g)
+{
+	char *text[ARRAY_SIZE(together)] = {NULL};
+	ssize_t len[ARRAY_SIZE(together)];
+	bool cut[ARRAY_SIZE(together)] = {false};
+	int fd[ARRAY_SIZE(together)], r = 0;
+	char member[64], ms[16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(together); i++) {
+		fd[i] = gather_open(g->c->root, together[i].path, 0);
+		text[i] = malloc(together[i].cap);
+		len[i] = fd[i] < 0 ? fd[i] : -ENOMEM;
+		if (text[i]) /* so that no page of it is fetched between the two */
+			memset(text[i], 0,
+			       together[i].cap < 256 << 10 ? together[i].cap : 256 << 10);
+	}
+	member_time(g->c, ms);
+	for (size_t i = 0; i < ARRAY_SIZE(together); i++)
+		if (fd[i] >= 0 && text[i])
+			len[i] = gather_read_fd(fd[i], text[i], together[i].cap, &cut[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(together); i++) {
+		if (fd[i] >= 0)
+			close(fd[i]);
+		if (len[i] < 0 || cut[i])
+			gather_count(g, together[i].path, len[i] < 0 ? (int)-len[i] : EFBIG);
+		snprintf(member, sizeof(member), "raw/memory/%s.%s", together[i].name, ms);
+		if (r >= 0 && len[i] >= 0) {
+			r = member_open(g->c->out, member, NULL);
+			if (r >= 0)
+				r = member_put(g->c->out, text[i], (size_t)len[i]);
+			if (r >= 0)
+				r = member_close(g->c->out, cut[i]);
+			g->delivered++;
+		}
+		free(text[i]);
+	}
+	return r;
+}
+
+/*
+ * At the end of the window all collectors read and hand over at once, and take memory for it.  So
+ * the last look at the two is a moment before, when all of them sleep.  False: there was no time.
+ */
+static bool wait_for_quiet(const struct collect *c)
+{
+	uint64_t until = c->window_end_ns - QUIET_NS;
+
+	for (;;) {
+		uint64_t now = clock_ns(CLOCK_MONOTONIC);
+		struct pollfd p = {.fd = c->stop_fd, .events = POLLIN};
+
+		if (c->window_end_ns < QUIET_NS || now >= c->window_end_ns)
+			return false;
+		if (now >= until)
+			return true;
+		uint64_t ms = (until - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC;
+		if (poll(&p, 1, ms > 60000 ? 60000 : (int)ms) > 0)
+			return false;
+	}
+}
+
+static int quiet_reading(struct collect *c)
+{
+	_cleanup_(gather_deinit) struct gather g = {0};
+	int r;
+
+	if (!wait_for_quiet(c))
+		return 0;
+	c->state = c; /* not NULL: it has been read */
+	r = gather_init(&g, c);
+	if (r >= 0)
+		r = read_together(&g);
+	if (r >= 0 && g.broken)
+		gather_report(&g, MEMORY_NEEDS);
+	return r;
+}
+
 static int memory_reading(struct collect *c, bool last)
 {
 	_cleanup_(gather_deinit) struct gather g = {0};
@@ -171,6 +263,8 @@ static int memory_reading(struct collect *c, bool last)
 
 	gather_clock_init(&clock, c);
 	gather_next_time(c);
+	if (r >= 0 && !(last && c->state))
+		r = read_together(&g);
 	for (size_t i = 0; i < ARRAY_SIZE(files) && r >= 0; i++) {
 		char member[64], ms[16];
 
@@ -234,7 +328,9 @@ static int memory_start(struct collect *c)
 {
 	int r = memory_reading(c, false);
 
-	return r < 0 ? r : slab_caches_table(c);
+	if (r >= 0)
+		r = slab_caches_table(c);
+	return r < 0 ? r : quiet_reading(c);
 }
 
 static int memory_write(struct collect *c)

@@ -54,6 +54,13 @@ static const struct {
 	{FIELD(dma_buf.size_bytes), "dma_buf", "size"},
 	{FIELD(dma_buf.exporter), "dma_buf", "exp_name"},
 	{FIELD(dma_buf.name), "dma_buf", "name"},
+	{FIELD(dma_buf.priv), "dma_buf", "priv"},
+	{FIELD(dma_buf.udmabuf_pages), "udmabuf", "folios|pages"}, /* 6.12, before that pages */
+	{FIELD(uring.sq_entries), "io_ring_ctx", "sq_entries"},
+	{FIELD(uring.cq_entries), "io_ring_ctx", "cq_entries"},
+	{FIELD(uring.flags), "io_ring_ctx", "flags"},
+	{FIELD(slab.proto), "sock", "__sk_common.skc_prot"},
+	{FIELD(slab.obj_size), "proto", "obj_size"},
 };
 
 static bool all(const struct kmem_field *f, size_t n)
@@ -80,6 +87,10 @@ void object_layout_init(struct object_layout *l, const struct btf *btf)
 	l->pipe.size = kmem_find_size(btf, "pipe_inode_info");
 	l->pipe.buf_size = kmem_find_size(btf, "pipe_buffer");
 	l->packet.size = kmem_find_size(btf, "packet_sock");
+	l->slab.file = kmem_find_size(btf, "file");
+	l->slab.socket = kmem_find_size(btf, "socket_alloc");
+	/* With its first ring of sixteen buffers, and its inode. */
+	l->slab.pipe = l->pipe.size + 16 * l->pipe.buf_size + kmem_find_size(btf, "inode");
 	/* A subject that lacks what it needs is given up as a whole. */
 	if (!all(&l->pipe.head, 4) || !all(&l->pipe.buf_page, 3) || l->pipe.size > KMEM_ITEM_MAX ||
 	    !l->pipe.buf_size || l->pipe.buf_size > 256)

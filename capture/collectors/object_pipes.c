@@ -8,28 +8,25 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../base/cleanup.h"
 #include "object_walk.h"
 
 #define MAX_RING (1u << 20) /* buffers; a page's worth each, 4 GiB */
-#define AT_ONCE 512u
 
 /* Counts the anonymous buffers between tail and head; false: it could not be read. */
 static bool count_buffers(struct object_walk *w, uint64_t bufs, uint64_t head, uint64_t tail,
 			  uint64_t ring, uint64_t *ret_pages, uint64_t *ret_len)
 {
 	const struct object_layout *l = &w->ol;
-	_cleanup_free_ unsigned char *part = malloc((size_t)AT_ONCE * l->pipe.buf_size);
+	unsigned char part[KMEM_ITEM_MAX];
+	const uint64_t at_once = sizeof(part) / l->pipe.buf_size;
 
-	if (!part)
-		return false;
 	for (uint64_t at = tail; at != head;) {
 		uint64_t from = at & (ring - 1), n = ring - from;
 
 		if (n > head - at)
 			n = head - at;
-		if (n > AT_ONCE)
-			n = AT_ONCE;
+		if (n > at_once)
+			n = at_once;
 		if (kmem_read(w->s, bufs + from * l->pipe.buf_size, part, n * l->pipe.buf_size) < 0)
 			return false;
 		for (uint64_t i = 0; i < n; i++) {
@@ -91,6 +88,7 @@ void object_pipe(struct object_walk *w, const struct task_file *f, uint64_t ino)
 	}
 	if (!count_buffers(w, bufs, head, tail, ring, &pages, &len))
 		return;
+	w->task_slab += l->slab.pipe;
 	pages += kept_pages(pipe, l->pipe.tmp_page);
 	o = (struct object){
 		.kind = OBJECT_PIPE,

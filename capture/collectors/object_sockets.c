@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../base/cleanup.h"
 #include "../kmem/decode.h"
 #include "object_walk.h"
 
@@ -27,8 +26,7 @@ struct queue {
 	bool whole; /* walked to its end */
 };
 
-/* Whether a fragment's page is page cache, and so counted elsewhere. */
-static bool is_page_cache(struct object_walk *w, uint64_t page)
+bool object_is_page_cache(struct object_walk *w, uint64_t page)
 {
 	unsigned char p[256];
 	uint64_t head, mapping;
@@ -52,7 +50,7 @@ static uint64_t fragments(struct object_walk *w, const unsigned char *info, uint
 		uint64_t page = field_get(f, l->skb.frag_page), len = field_get(f, l->skb.frag_len);
 
 		/* Bit 0: memory of a device, since 6.12. */
-		if (plausible_object(page) && !is_page_cache(w, page))
+		if (plausible_object(page) && !object_is_page_cache(w, page))
 			bytes += len;
 	}
 	return bytes;
@@ -200,9 +198,9 @@ static uint64_t ring_bytes(struct object_walk *w, const unsigned char *ring)
 static void packet_socket(struct object_walk *w, uint64_t sk, struct object *o)
 {
 	const struct object_layout *l = &w->ol;
-	_cleanup_free_ unsigned char *p = malloc(l->packet.size ? l->packet.size : 1);
+	unsigned char p[KMEM_ITEM_MAX];
 
-	if (!p || !l->packet.size || kmem_read(w->s, sk, p, l->packet.size) < 0)
+	if (!l->packet.size || kmem_read(w->s, sk, p, l->packet.size) < 0)
 		return;
 	o->capacity =
 		ring_bytes(w, p + l->packet.rx.offset) + ring_bytes(w, p + l->packet.tx.offset);
@@ -268,6 +266,18 @@ static void measure(struct object_walk *w, const unsigned char *sk, uint64_t add
 								    : ", waiting to be sent");
 }
 
+/* sizeof(struct tcp_sock) or what it is, by the protocol. */
+static uint32_t object_size(struct object_walk *w, const unsigned char *sk)
+{
+	uint64_t proto = field_get(sk, w->ol.slab.proto);
+	uint32_t size = 0;
+
+	if (!field_present(w->ol.slab.obj_size) || !plausible_object(proto) ||
+	    kmem_read(w->s, proto + w->ol.slab.obj_size.offset, &size, sizeof(size)) < 0)
+		return 0;
+	return size < 1u << 16 ? size : 0;
+}
+
 void object_socket(struct object_walk *w, const struct task_file *f, uint64_t ino)
 {
 	const struct object_layout *l = &w->ol;
@@ -282,6 +292,7 @@ void object_socket(struct object_walk *w, const struct task_file *f, uint64_t in
 		}
 	if (!read_sock(w, f, sk, &addr))
 		return;
+	w->task_slab += l->slab.socket + object_size(w, sk);
 	family = field_get(sk, l->sock.family);
 	protocol = field_get(sk, l->sock.protocol);
 	type = field_get(sk, l->sock.type);
@@ -295,6 +306,8 @@ void object_socket(struct object_walk *w, const struct task_file *f, uint64_t in
 		&o);
 	if (family == AF_PACKET)
 		packet_socket(w, addr, &o);
+	if (o.page_bytes < o.bytes / 2) /* many small buffers: the heads weigh more than the data */
+		o.memory = MEMORY_SLAB;
 	if (o.bytes < OBJECT_LEAST) {
 		object_add_small(w->t, &o);
 		return;

@@ -15,13 +15,15 @@ static const char *const kind_names[OBJECT_KIND_COUNT] = {
 	[OBJECT_SOCKET] = "socket",
 	[OBJECT_PIPE] = "pipe",
 	[OBJECT_BPF_MAP] = "bpf-map",
-	[OBJECT_BPF_PROG] = "bpf-prog",
 	[OBJECT_DMA_BUF] = "dma-buf",
 	[OBJECT_IO_URING] = "io-uring",
+	[OBJECT_OPEN_FILES] = "open-files",
+	[OBJECT_HUGE_PAGES] = "huge-pages",
 };
 static const char *const memory_names[] = {
 	[MEMORY_PAGES] = "pages",   [MEMORY_VMALLOC] = "vmalloc", [MEMORY_SLAB] = "slab",
-	[MEMORY_PERCPU] = "percpu", [MEMORY_SHMEM] = "shmem",	  [MEMORY_UNKNOWN] = "",
+	[MEMORY_PERCPU] = "percpu", [MEMORY_HUGETLB] = "hugetlb", [MEMORY_SHMEM] = "shmem",
+	[MEMORY_UNKNOWN] = "",
 };
 
 int object_table_init(struct object_table *t, size_t memory)
@@ -51,7 +53,7 @@ void object_table_release(struct object_table *t)
 
 static uint32_t *slot(struct object_table *t, enum object_kind kind, uint64_t id)
 {
-	uint64_t h = (id * 8 + kind) * 0x9e3779b97f4a7c15ULL >> 20;
+	uint64_t h = (id * 16 + kind) * 0x9e3779b97f4a7c15ULL >> 20;
 
 	for (;; h++) {
 		uint32_t *s = &t->index[h & (t->index_size - 1)];
@@ -101,7 +103,7 @@ struct object *object_add(struct object_table *t, const struct object *o)
 
 static uint64_t *seen_slot(struct object_table *t, enum object_kind kind, uint64_t id)
 {
-	uint64_t key = id * 8 + kind;
+	uint64_t key = id * 16 + kind;
 
 	for (uint64_t h = key * 0x9e3779b97f4a7c15ULL >> 20;; h++) {
 		uint64_t *s = &t->seen[h & (t->seen_size - 1)];
@@ -121,7 +123,7 @@ void object_add_small(struct object_table *t, const struct object *o)
 	struct object *s = &t->small[o->kind];
 
 	if (t->seen_count < t->seen_size / 4 * 3) {
-		*seen_slot(t, o->kind, o->id) = o->id * 8 + o->kind;
+		*seen_slot(t, o->kind, o->id) = o->id * 16 + o->kind;
 		t->seen_count++;
 	} else {
 		/* It could be met again and would count twice: rather too little than too much. */

@@ -16,9 +16,10 @@ enum object_kind {
 	OBJECT_SOCKET,
 	OBJECT_PIPE,
 	OBJECT_BPF_MAP,
-	OBJECT_BPF_PROG,
 	OBJECT_DMA_BUF,
 	OBJECT_IO_URING,
+	OBJECT_OPEN_FILES, /* of one process: the structures behind its descriptors */
+	OBJECT_HUGE_PAGES, /* of one process: mapped, reserved, and not used */
 	OBJECT_KIND_COUNT,
 };
 
@@ -28,6 +29,7 @@ enum object_memory {
 	MEMORY_VMALLOC, /* in VmallocUsed, and in vmallocinfo by caller */
 	MEMORY_SLAB,
 	MEMORY_PERCPU,
+	MEMORY_HUGETLB, /* in a pool of huge pages */
 	MEMORY_SHMEM,	/* pins pages of shared memory, takes none of its own */
 	MEMORY_UNKNOWN, /* of drivers, say */
 };
@@ -61,7 +63,7 @@ struct object_table {
 	uint32_t *index; /* open addressing, by kind and id; row + 1 */
 	size_t index_size;
 	struct object small[OBJECT_KIND_COUNT];
-	uint64_t *seen; /* of small ones: open addressing, id × 8 + kind; 0: empty */
+	uint64_t *seen; /* of small ones: open addressing, id × 16 + kind; 0: empty */
 	size_t seen_size, seen_count;
 	uint64_t seen_beyond;
 	struct object_holder *holders;

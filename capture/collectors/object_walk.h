@@ -30,8 +30,15 @@ struct object_layout {
 		struct kmem_field map_id, prog_aux, aux_id, link_prog;
 	} bpf;
 	struct {
-		struct kmem_field size_bytes, exporter, name;
+		struct kmem_field size_bytes, exporter, name, priv, udmabuf_pages;
 	} dma_buf;
+	struct {
+		struct kmem_field sq_entries, cq_entries, flags;
+	} uring;
+	struct { /* in slab, behind a descriptor */
+		struct kmem_field proto, obj_size;
+		uint32_t file, socket, pipe;
+	} slab;
 };
 
 /* What is not in these types stays absent, and its subject is left out. */
@@ -68,7 +75,8 @@ struct object_walk {
 	uint64_t skbs_left;	/* so many more are looked at */
 	uint64_t skbs_skipped;	/* not looked at: their queues are told by the counters */
 	uint64_t until_ns;
-	uint64_t files;
+	uint64_t files, task_files, task_slab; /* of all processes; of this one so far */
+	uint64_t seed; /* so that an id made of an address does not tell it */
 	bool no_time;
 };
 
@@ -77,6 +85,17 @@ struct object_walk {
 
 void object_pipe(struct object_walk *w, const struct task_file *f, uint64_t ino);
 void object_socket(struct object_walk *w, const struct task_file *f, uint64_t ino);
+/* Whether a struct page belongs to a file, and is counted with it. */
+bool object_is_page_cache(struct object_walk *w, uint64_t page);
+
+/* object_buffers.c */
+void object_dma_buf(struct object_walk *w, const struct task_file *f, uint64_t ino);
+void object_io_uring(struct object_walk *w, const struct task_file *f);
+/* After all files of a process: what lies in slab for them. */
+void object_open_files(struct object_walk *w, uint32_t pid);
+
+/* object_huge_pages.c: who has mapped huge pages that are reserved and not used. */
+int object_huge_pages(struct object_walk *w, const struct tasks *tasks);
 
 /* object_bpf.c: by system call, before the walk.  0, or why it could not be asked. */
 int object_bpf_list(struct object_walk *w);

@@ -10,7 +10,9 @@
  *   hog unix BYTES      the same of AF_UNIX
  *   hog huge BYTES      a mapping of huge pages that is never touched: reserved, and not used
  *   hog udmabuf BYTES   a DMA buffer made of a memfd
- *   hog locks COUNT     record locks on one file
+ *   hog uring BYTES     io_uring rings
+ *   hog messages BYTES  a socket's queue of messages of one byte: slab
+ *   hog sockets BYTES   pairs of sockets that nobody uses: about so much of slab
  *   hog sleep           nothing
  *
  * Prints "ready BYTES" when it has them; exits with 77 where this kernel has no such thing.
@@ -21,6 +23,7 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <linux/io_uring.h>
 #include <linux/udmabuf.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -192,20 +195,49 @@ static void udmabuf(size_t bytes)
 	ready(bytes);
 }
 
-static void locks(size_t count)
+#define RING_ENTRIES 32768u /* 2 MiB, and as much again for what is returned */
+
+static void uring(size_t bytes)
 {
-	int fd = memfd_create("locked", 0);
+	size_t done = 0;
 
-	if (fd < 0)
-		die("memfd_create");
-	for (size_t i = 0; i < count; i++) {
-		/* Never next to each other, or they would become one. */
-		struct flock l = {.l_type = F_WRLCK, .l_start = (off_t)(count - i) * 2, .l_len = 1};
+	while (done < bytes) {
+		struct io_uring_params p = {0};
 
-		if (fcntl(fd, F_SETLK, &l) < 0)
-			die("F_SETLK");
+		if (syscall(SYS_io_uring_setup, RING_ENTRIES, &p) < 0)
+			die("io_uring_setup");
+		done += p.sq_entries * (64 + 4) + p.cq_entries * 16;
 	}
-	ready(count);
+	ready(done);
+}
+
+#define MESSAGE_BYTES 768u /* at least: struct sk_buff, and the data behind its head */
+
+static void messages(size_t bytes)
+{
+	int fd[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fd) < 0)
+		die("socketpair");
+	force(fd[0], SO_SNDBUFFORCE, bytes * 4);
+	fcntl(fd[0], F_SETFL, O_NONBLOCK);
+	for (size_t done = 0; done < bytes; done += MESSAGE_BYTES)
+		if (send(fd[0], "x", 1, 0) != 1)
+			die("send");
+	ready(bytes);
+}
+
+#define PAIR_BYTES (2u * 2048) /* unix_sock, inode, dentry and file of either */
+
+static void sockets(size_t bytes)
+{
+	for (size_t done = 0; done < bytes; done += PAIR_BYTES) {
+		int fd[2];
+
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) < 0)
+			die("socketpair");
+	}
+	ready(bytes);
 }
 
 int main(int argc, char **argv)
@@ -233,8 +265,12 @@ int main(int argc, char **argv)
 		huge(n);
 	else if (!strcmp(mode, "udmabuf"))
 		udmabuf(n);
-	else if (!strcmp(mode, "locks"))
-		locks(n);
+	else if (!strcmp(mode, "uring"))
+		uring(n);
+	else if (!strcmp(mode, "messages"))
+		messages(n);
+	else if (!strcmp(mode, "sockets"))
+		sockets(n);
 	else if (!strcmp(mode, "sleep"))
 		ready(0);
 	return 2;

@@ -40,6 +40,58 @@ static void rows_of_both_tables(void **state)
 	facts_destroy(f);
 }
 
+static void pools_by_size_and_node(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	struct facts *f;
+
+	facts_rows_pack(&t, "raw/memory/sys.000000001",
+			"sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "1\n", NULL);
+	facts_rows_pack(&t, "raw/memory/sys.000000009",
+			"sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "24\n",
+			"sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "3\n",
+			"sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "0\n",
+			"sys/devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages",
+			"20\n", "sys/devices/system/node/node1/meminfo", "x\n",
+			"sys/kernel/mm/hugepages/hugepages-kB/nr_hugepages", "1\n",
+			"sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "many\n", NULL);
+	f = facts_rows_end(&t);
+	assert_int_equal(f->huge_pools.count, 3);
+	assert_true(f->huge_pools.rows[0].node == FACT_NONE);
+	assert_int_equal(f->huge_pools.rows[0].page_bytes, 2 * MI);
+	assert_int_equal(f->huge_pools.rows[0].pages, 24);
+	assert_int_equal(f->huge_pools.rows[0].reserved, 3);
+	assert_true(f->huge_pools.rows[0].free_pages == FACT_NONE);
+	assert_int_equal(f->huge_pools.rows[1].page_bytes, GI);
+	assert_int_equal(f->huge_pools.rows[2].node, 1);
+	assert_int_equal(f->huge_pools.rows[2].free_pages, 20);
+	facts_destroy(f);
+}
+
+/* As 6.10 and 6.14 print it. */
+static void allocations_by_place(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	struct facts *f;
+
+	facts_rows_member(&t, "raw/memory/allocinfo.000000001",
+			  "allocinfo - version: 1.0\n"
+			  "#     <size>  <calls> <tag info>\n"
+			  "           0        0 init/main.c:1314 func:do_initcalls\n"
+			  "   536870912      128 drivers/net/leaky.c:77 [leaky] func:leaky_fill\n"
+			  "       65536       16 mm/slub.c:2299 func:alloc_slab_page accurate:no\n"
+			  "        many        1 x.c:1 func:y\n");
+	f = facts_rows_end(&t);
+	assert_int_equal(f->allocations.count, 2);
+	assert_string_equal(f->allocations.rows[0].place, "drivers/net/leaky.c:77");
+	assert_string_equal(f->allocations.rows[0].module, "leaky");
+	assert_string_equal(f->allocations.rows[0].function, "leaky_fill");
+	assert_int_equal(f->allocations.rows[0].bytes, 512 * MI);
+	assert_null(f->allocations.rows[1].module);
+	assert_string_equal(f->allocations.rows[1].function, "alloc_slab_page");
+	facts_destroy(f);
+}
+
 static struct fact_kernel_object *object(struct facts *f, const char *kind, uint64_t id,
 					 uint64_t bytes)
 {
@@ -220,15 +272,81 @@ static void a_map_that_nobody_holds(void **state)
 	done(j, f);
 }
 
+static void kind(struct facts *f, const char *name, uint64_t pages)
+{
+	struct fact_page_type *t = ADD(f, page_types);
+
+	t->kind = name;
+	t->pages = pages;
+}
+
+static const struct model_account *account(const struct model *m, const char *what)
+{
+	for (size_t i = 0; i < m->account_count; i++)
+		if (!strcmp(m->accounts[i].what, what))
+			return &m->accounts[i];
+	return NULL;
+}
+
+static void two_accounts(void **state)
+{
+	struct facts *f = healthy();
+	const struct model_account *a;
+	struct judged j;
+
+	scanned(f, 1);
+	kind(f, "free", 2500000);
+	kind(f, "buddy", 10 * GI / 4096 + 100 * MI / 4096 - 2500000);
+	kind(f, "anon", 2 * GI / 4096);
+	kind(f, "slab", 400 * MI / 4096);
+	kind(f, "large-kmalloc", 50 * MI / 4096);
+	kind(f, "other", 600 * MI / 4096);
+	kind(f, "reserved", 1000); /* not in MemTotal */
+	j = judge(f);
+	a = account(j.m, "Free");
+	assert_true(a->difference == 0 && a->agrees);
+	assert_true(account(j.m, "Slab")->difference == 0);
+	assert_true(account(j.m, "Anonymous")->frames.low == (double)(2 * GI));
+	/* No frame was a file's: three gibibytes that the counters claim. */
+	a = account(j.m, "Files");
+	assert_false(a->agrees);
+	assert_true(a->difference == -(double)(3 * GI - 100 * MI));
+	/* Stacks, per-CPU data and BPF are 82 MiB. */
+	a = account(j.m, "Other kernel memory");
+	assert_true(a->counted == (double)(82 * MI));
+	assert_false(a->agrees);
+	/* Neither side knows of any. */
+	assert_null(account(j.m, "Huge pages"));
+	done(j, f);
+
+	/* One in 64, in two draws of each two strata: an interval, and what lies in it agrees. */
+	f = healthy();
+	scanned(f, 64)->pair_one_in = 1;
+	kind(f, "anon", 2 * GI / 4096 / 64 + 100);
+	j = judge(f);
+	a = account(j.m, "Anonymous");
+	assert_true(a->frames.low < a->frames.bytes && a->frames.bytes < a->frames.high);
+	assert_true(a->agrees);
+	done(j, f);
+
+	f = healthy();
+	j = judge(f);
+	assert_int_equal(j.m->account_count, 0);
+	done(j, f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_of_both_tables),
+		cmocka_unit_test(pools_by_size_and_node),
+		cmocka_unit_test(allocations_by_place),
 		cmocka_unit_test(parts_are_disjoint),
 		cmocka_unit_test(measured_and_nothing_there),
 		cmocka_unit_test(each_object_is_held_once),
 		cmocka_unit_test(found_and_owned),
 		cmocka_unit_test(a_map_that_nobody_holds),
+		cmocka_unit_test(two_accounts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
