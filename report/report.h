@@ -7,8 +7,9 @@
  * shown as text without a link): #memory #part-ID (a contract id of a memory part) #files
  * #functions #seconds
  * #container-files #shared-memory #shared-files #cgroups #guard #processes #heaps #slabs #counters
- * #zones #kernel-objects #vmalloc #page-types #collectors #not-seen #provenance #syscalls
- * #proc-files #off-cpu #reclaim #sched-delay #block-io #net-receive.
+ * #zones #accounts #huge-pools #allocations #kernel-objects #vmalloc #page-types #collectors
+ * #not-seen #provenance #syscalls #proc-files #off-cpu #reclaim #sched-delay #block-io
+ * #net-receive.
  */
 #pragma once
 
