@@ -11,10 +11,12 @@ if [ -z "$v1" ] || ! mkdir "$top" 2>/dev/null; then
 	skip "groups" "no v1 memory hierarchy here that one may make groups in"
 	exit 0
 fi
-at_exit rmdir "$top"
+# What was killed in it may take a moment to be gone.
+remove() { wait_for 10 rmdir "$1"; }
+at_exit remove "$top"
 MiB=1048576
 for g in near kills well; do
-	mkdir "$top/$g" && at_exit rmdir "$top/$g"
+	mkdir "$top/$g" && at_exit remove "$top/$g"
 done
 echo $((64 * MiB)) >"$top/near/memory.limit_in_bytes"
 echo $((32 * MiB)) >"$top/kills/memory.limit_in_bytes"
@@ -31,7 +33,11 @@ head -c $((60 * MiB)) /dev/urandom >"$TMP/log/busy.log"
 sync "$TMP/log/busy.log"
 dd if="$TMP/log/busy.log" iflag=nocache count=0 status=none
 head -c $((20 * MiB)) /dev/urandom >"$TMP/calm"
-in_group near bash -c "while :; do cat $TMP/log/busy.log >/dev/null; sleep 0.2; done" &
+(
+	# The loop itself, not a shell above it, is what ends with this script.
+	echo "$BASHPID" >"$top/near/cgroup.procs"
+	while cat "$TMP/log/busy.log" >/dev/null; do sleep 0.2; done
+) &
 reader=$!
 at_exit kill "$reader"
 in_group well cat "$TMP/calm" >/dev/null
