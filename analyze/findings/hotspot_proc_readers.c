@@ -157,7 +157,7 @@ int rule_hotspot_proc_readers(const struct model *m, struct findings *out)
 
 	if (!p->count || !(p->covered_s > 0))
 		return 0;
-	rows = arena_alloc(out->arena, p->count * sizeof(*rows));
+	rows = arena_alloc(out->arena, p->count * sizeof(void *));
 	readers = arena_alloc(out->arena, p->count * sizeof(*readers));
 	if (!rows || !readers)
 		return -ENOMEM;
@@ -165,7 +165,7 @@ int rule_hotspot_proc_readers(const struct model *m, struct findings *out)
 		if (p->rows[i]->fact->own != 1 && p->rows[i]->count.value > 0)
 			rows[n++] = p->rows[i];
 	if (n)
-		qsort(rows, n, sizeof(*rows), by_program);
+		qsort(rows, n, sizeof(void *), by_program);
 	for (size_t i = 0; i < n; i++) {
 		if (i == 0 || strcmp(rows[i]->comm, rows[i - 1]->comm) != 0)
 			count++;

@@ -182,7 +182,7 @@ static void add_detail(struct object *o, const char *what, const char *name)
 
 static void one_program(struct object_walk *w, uint32_t id)
 {
-	uint32_t maps[MAX_PROG_MAPS];
+	uint32_t maps[MAX_PROG_MAPS] = {0};
 	struct bpf_prog_info p = {.nr_map_ids = MAX_PROG_MAPS,
 				  .map_ids = (uint64_t)(uintptr_t)maps};
 	_cleanup_fd_ int fd = open_id(BPF_PROG_GET_FD_BY_ID, id);
@@ -284,7 +284,7 @@ static uint64_t read_pointer(struct object_walk *w, uint64_t addr, struct kmem_f
 
 void object_bpf_hold(struct object_walk *w, const struct task_file *f, enum file_class class)
 {
-	uint32_t maps[MAX_PROG_MAPS];
+	uint32_t maps[MAX_PROG_MAPS] = {0};
 	struct bpf_prog_info p = {.nr_map_ids = MAX_PROG_MAPS,
 				  .map_ids = (uint64_t)(uintptr_t)maps};
 	uint64_t prog = f->private_data;

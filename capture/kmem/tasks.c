@@ -56,7 +56,6 @@ int tasks_layout_init(struct tasks_layout *ret, const struct btf *btf, struct er
 static uint64_t init_task(const struct sysroot *root)
 {
 	_cleanup_file_ FILE *f = NULL;
-	unsigned long long addr;
 	char line[256];
 	int fd = openat(root->proc_fd, "kallsyms", O_RDONLY | O_CLOEXEC);
 
@@ -68,10 +67,14 @@ static uint64_t init_task(const struct sysroot *root)
 		return 0;
 	}
 	while (fgets(line, sizeof(line), f)) {
-		char *name = strstr(line, " init_task\n");
+		char *name = strstr(line, " init_task\n"), *end;
+		uint64_t addr;
 
-		if (name && name == line + strcspn(line, " ") + 2 &&
-		    sscanf(line, "%llx", &addr) == 1) /* "ADDRESS TYPE NAME" */
+		/* "ADDRESS TYPE NAME" */
+		if (!name || name != line + strcspn(line, " ") + 2)
+			continue;
+		addr = strtoull(line, &end, 16);
+		if (end != line && *end == ' ')
 			return addr;
 	}
 	return 0;
@@ -231,13 +234,11 @@ static int give_files(struct kmem_source *s, const struct tasks_layout *l, const
 int task_files(struct kmem_source *s, const struct tasks_layout *l, const struct task_ref *t,
 	       int (*file)(void *ctx, const struct task_file *f), void *ctx, uint64_t *ret_files)
 {
-	_cleanup_free_ struct slots *slots = malloc(sizeof(*slots));
+	struct slots slots;
 	uint64_t files, fdt, table;
 	uint32_t max;
 	int r = 0;
 
-	if (!slots)
-		return -ENOMEM;
 	if (!read_u64(s, t->addr + l->files.offset, &files) || !files)
 		return 0; /* exiting */
 	if (!plausible_object(files) || !read_u64(s, files + l->fdt.offset, &fdt) ||
@@ -249,16 +250,16 @@ int task_files(struct kmem_source *s, const struct tasks_layout *l, const struct
 		uint32_t count = max - at < SLOTS ? max - at : SLOTS;
 		size_t n = 0;
 
-		if (kmem_read(s, table + at * sizeof(uint64_t), slots->pointer,
+		if (kmem_read(s, table + at * sizeof(uint64_t), slots.pointer,
 			      count * sizeof(uint64_t)) < 0)
 			return -EFAULT;
 		for (uint32_t i = 0; i < count; i++)
-			if (plausible_object(slots->pointer[i])) {
-				slots->file[n] = slots->pointer[i];
-				slots->fd[n++] = at + i;
+			if (plausible_object(slots.pointer[i])) {
+				slots.file[n] = slots.pointer[i];
+				slots.fd[n++] = at + i;
 			}
 		*ret_files += n;
-		r = give_files(s, l, t, slots, n, table, file, ctx);
+		r = give_files(s, l, t, &slots, n, table, file, ctx);
 	}
 	return r;
 }

@@ -46,7 +46,7 @@ expect "no argument" 2 "no archive given" "$ANALYZE"
 expect "--json that took the archive" 2 "--json takes FILE or -" "$ANALYZE" --json a.tar.zst
 expect "standard input" 4 "standard input is not read" "$ANALYZE" -
 expect "an unknown option" 2 "--frobnicate" "$ANALYZE" --frobnicate a.tar.zst
-for o in compare export trace debuginfo; do
+for o in compare trace debuginfo; do
 	expect "--$o belongs to a later version" 2 "--$o: not in this version" "$ANALYZE" --$o x a.tar.zst
 done
 expect "--json - with --text" 2 "--text" "$ANALYZE" --json - --text a.tar.zst
