@@ -38,6 +38,7 @@ stop() {
 	kill "$JVM" 2>/dev/null
 	rm -f "/tmp/.java_pid$JVM"
 	wait "$LAUNCHED" 2>/dev/null
+	return 0 # not how the JVM ended
 }
 # capture OPTIONS...: into $TMP/j.json
 capture() {
