@@ -98,7 +98,9 @@ static int build_tree(struct flame_tree *ret, const struct names *n, uint32_t *l
 			stacks[i].names = frames + used;
 			if (s->truncated)
 				frames[used++] = (uint32_t)hot->name_count;
-			memcpy(frames + used, hot->frames + s->first, s->count * sizeof(*frames));
+			if (s->count) /* hot->frames may be NULL: a member can be missing */
+				memcpy(frames + used, hot->frames + s->first,
+				       s->count * sizeof(*frames));
 			used += s->count;
 			stacks[i].count = (size_t)(frames + used - stacks[i].names);
 		}
