@@ -3,7 +3,7 @@
  * Loads whose truth is known, for tests/native/stacks.sh.  Each runs for SECONDS and prints what it
  * did: "cpu SECONDS" and more.
  *
- *   spin CPU PERCENT SECONDS    a share of one CPU, in periods of 10 ms
+ *   spin CPU PERCENT SECONDS    a share of one CPU, in periods of 5 to 15 ms
  *   deep N SECONDS              N calls of recurse() below main(), spinning in the last
  *   threads N SECONDS           N threads, spinning in worker()
  *   shortlived SECONDS PROGRAM  forks and executes PROGRAM burn 5 again and again; prints how often
@@ -47,16 +47,21 @@ __attribute__((noinline)) static void burn_until(clockid_t id, double end)
 static void spin(int cpu, double percent, double seconds)
 {
 	double end = now(CLOCK_MONOTONIC) + seconds;
+	unsigned seed = 1;
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 	while (now(CLOCK_MONOTONIC) < end) {
-		double period = now(CLOCK_MONOTONIC), left;
+		/* Uneven: 100 a second would go in step with 99 samples, and hide or double itself.
+		 */
+		double start = now(CLOCK_MONOTONIC), left;
+		double period = 0.005 + 0.01 * rand_r(&seed) / RAND_MAX;
 
-		burn_until(CLOCK_PROCESS_CPUTIME_ID, now(CLOCK_PROCESS_CPUTIME_ID) + percent / 1e4);
-		left = period + 0.01 - now(CLOCK_MONOTONIC);
+		burn_until(CLOCK_PROCESS_CPUTIME_ID,
+			   now(CLOCK_PROCESS_CPUTIME_ID) + percent / 100 * period);
+		left = start + period - now(CLOCK_MONOTONIC);
 		if (left > 0)
 			usleep((useconds_t)(left * 1e6));
 	}
