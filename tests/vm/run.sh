@@ -8,7 +8,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 VM=$TOP/tests/vm
-WORDS=(5.10+v1 delays/5.10 6.1 delays/6.1 locked/6.1 6.1+v1+nokaslr 6.1+hugetlb+numa 6.1+hotplug 6.12+16g delays/6.12 newest delays/newest newest+folios+4level
+WORDS=(5.10+v1 6.1 locked/6.1 6.1+v1+nokaslr 6.1+hugetlb+numa 6.1+hotplug 6.12+16g newest newest+folios+4level
 	arm64/5.10 arm64/6.1 arm64/6.12 arm64/newest arm64/6.12+16k)
 QEMU_PID=
 # shellcheck source=tests/vm/kernel.sh
