@@ -223,6 +223,7 @@ int regions_read(struct regions *ret, int dir, char *buf, size_t cap)
  * machines it does not, and the guard page has to do. */
 static bool has_thread(struct remote *remote, const struct region *x)
 {
+#ifdef __x86_64__
 	uint64_t words[THREAD_TOP / 8];
 	uint64_t start = x->end - sizeof(words);
 
@@ -234,18 +235,18 @@ static bool has_thread(struct remote *remote, const struct region *x)
 		if (words[i] == start + i * 8)
 			return true;
 	return false;
+#else
+	(void)remote;
+	(void)x;
+	return true;
+#endif
 }
 
 void regions_confirm_stacks(struct regions *r, struct remote *remote)
 {
-#ifdef __x86_64__
 	for (size_t i = 0; i < r->count; i++)
 		if (r->rows[i].kind == REGION_THREAD_STACK && !has_thread(remote, &r->rows[i]))
 			r->rows[i].kind = REGION_ANONYMOUS;
-#else
-	(void)r;
-	(void)remote;
-#endif
 }
 
 void regions_free(struct regions *r)

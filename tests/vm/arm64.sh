@@ -17,14 +17,15 @@ build_arm64() {
 			return 1
 		}
 	done
-	if [ ! -f "$SYSROOT/complete" ]; then
+	# Made for another list of packages it lacks some.
+	if [ "$(cat "$SYSROOT/complete" 2>/dev/null)" != "${SYSROOT_PACKAGES[*]}" ]; then
 		# The libc that they are linked to is the cross compiler's, of Debian 12.
 		REASON=$(update_suite bookworm arm64) || return 1
 		mkdir -p "$SYSROOT"
 		for package in "${SYSROOT_PACKAGES[@]}"; do
 			REASON=$(fetch_deb bookworm-arm64 "$package" "$SYSROOT") || return 1
 		done
-		touch "$SYSROOT/complete"
+		printf '%s\n' "${SYSROOT_PACKAGES[*]}" >"$SYSROOT/complete"
 	fi
 	REASON=
 	if ! aarch64-linux-gnu-gcc -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -static -o "$TMP/arm64/truth" "$VM/guest/truth.c" 2>"$log"; then
