@@ -279,7 +279,15 @@ static double quantile(const struct model_delay *d, double q)
 	"How many are how long: one bar for each power of four, high by the logarithm of the "     \
 	"number"
 
-/* The columns that they share, from the first one on. */
+/* How long each was: columns 3 to 6 of wait_cell(). */
+#define WAIT_LENGTHS                                                                               \
+	{"Mean", CELL_SECONDS, false, NULL}, {"99 %", CELL_SECONDS, false, P99},                   \
+		{"Longest", CELL_SECONDS, false, NULL},                                            \
+	{                                                                                          \
+		"Spread", CELL_TEXT, false, SPREAD                                                 \
+	}
+
+/* The columns that they share, from the first one on: number, its doubt, time, WAIT_LENGTHS. */
 static void wait_cell(const struct model_delay *d, size_t column, struct cell *c)
 {
 	switch (column) {
@@ -314,10 +322,7 @@ static const struct column sched_columns[] = {
 	{"Waits", CELL_COUNT, false, NULL},
 	{"\xc2\xb1", CELL_SHARE, false, DOUBT},
 	{"Waited", CELL_SECONDS, true, "Added up over all threads"},
-	{"Mean", CELL_SECONDS, false, NULL},
-	{"99 %", CELL_SECONDS, false, P99},
-	{"Longest", CELL_SECONDS, false, NULL},
-	{"Spread", CELL_TEXT, false, SPREAD},
+	WAIT_LENGTHS,
 };
 
 static void sched_cell(const struct table *t, size_t row, size_t column, struct cell *c)
@@ -348,10 +353,7 @@ static const struct column block_columns[] = {
 	{"Requests", CELL_COUNT, false, NULL},
 	{"\xc2\xb1", CELL_SHARE, false, DOUBT},
 	{"Time", CELL_SECONDS, true, "Added up; many are under way at once"},
-	{"Mean", CELL_SECONDS, false, NULL},
-	{"99 %", CELL_SECONDS, false, P99},
-	{"Longest", CELL_SECONDS, false, NULL},
-	{"Spread", CELL_TEXT, false, SPREAD},
+	WAIT_LENGTHS,
 	{"In the device", CELL_SHARE, false, "Of the time; the rest in the kernel's queue"},
 	{"Bytes", CELL_BYTES, false, NULL},
 };
@@ -387,10 +389,7 @@ static const struct column net_columns[] = {
 	{"Reads", CELL_COUNT, false, "A packet that is read in parts counts for each"},
 	{"\xc2\xb1", CELL_SHARE, false, DOUBT},
 	{"Lay", CELL_SECONDS, true, "Added up over all packets"},
-	{"Mean", CELL_SECONDS, false, NULL},
-	{"99 %", CELL_SECONDS, false, P99},
-	{"Longest", CELL_SECONDS, false, NULL},
-	{"Spread", CELL_TEXT, false, SPREAD},
+	WAIT_LENGTHS,
 	{"Bytes", CELL_BYTES, false, NULL},
 };
 

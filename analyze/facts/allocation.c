@@ -92,12 +92,9 @@ static int allocation_member(struct parse *p, void *state, const struct member_r
 
 static int allocation_finish(struct parse *p, void *state)
 {
-	struct allocation_state *s = state;
-	int r = 0;
+	const struct allocation_state *s = state;
 
-	for (size_t i = 0; r >= 0 && i < s->rows.count; i++)
-		r = parse_emit(p, &fact_allocation_type, rows_at(&s->rows, i));
-	return r;
+	return parse_emit_rows(p, &fact_allocation_type, &s->rows);
 }
 
 const struct fact_parser allocation_parser = {

@@ -231,12 +231,9 @@ static int counter_member(struct parse *p, void *state, const struct member_ref 
 
 static int counter_finish(struct parse *p, void *state)
 {
-	struct counter_state *s = state;
-	int r = 0;
+	const struct counter_state *s = state;
 
-	for (size_t i = 0; r >= 0 && i < s->rows.count; i++)
-		r = parse_emit(p, &fact_counter_type, rows_at(&s->rows, i));
-	return r;
+	return parse_emit_rows(p, &fact_counter_type, &s->rows);
 }
 
 const struct fact_parser counter_parser = {

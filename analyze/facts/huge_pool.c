@@ -122,12 +122,9 @@ static int huge_pool_member(struct parse *p, void *state, const struct member_re
 
 static int huge_pool_finish(struct parse *p, void *state)
 {
-	struct pool_state *s = state;
-	int r = 0;
+	const struct pool_state *s = state;
 
-	for (size_t i = 0; r >= 0 && i < s->rows.count; i++)
-		r = parse_emit(p, &fact_huge_pool_type, rows_at(&s->rows, i));
-	return r;
+	return parse_emit_rows(p, &fact_huge_pool_type, &s->rows);
 }
 
 const struct fact_parser huge_pool_parser = {

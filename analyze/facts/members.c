@@ -166,6 +166,15 @@ int parse_member(struct parse *p, const char *name, const char *data, size_t len
 	return 0;
 }
 
+int parse_emit_rows(struct parse *p, const struct fact_type *t, const struct rows *rows)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < rows->count; i++)
+		r = parse_emit(p, t, rows_at(rows, i));
+	return r;
+}
+
 int parse_finish(struct parse *p)
 {
 	int r;

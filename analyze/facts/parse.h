@@ -11,6 +11,7 @@
 
 #include "../arena.h"
 #include "facts.h"
+#include "rows.h"
 
 struct fact_sink {
 	/* Negative errno: nobody reads any more; the parser gives up with it. */
@@ -70,6 +71,8 @@ static inline int parse_emit(struct parse *p, const struct fact_type *t, const v
 {
 	return p->sink.row(p->sink.ctx, t, row);
 }
+/* All of them, in their order; the first error ends it. */
+int parse_emit_rows(struct parse *p, const struct fact_type *t, const struct rows *rows);
 
 /* ------------------------------------------------------------------ the types' tables */
 

@@ -177,12 +177,9 @@ static int shm_member(struct parse *p, void *state, const struct member_ref *m, 
 
 static int shm_finish(struct parse *p, void *state)
 {
-	struct shm_state *s = state;
-	int r = 0;
+	const struct shm_state *s = state;
 
-	for (size_t i = 0; r >= 0 && i < s->segments.count; i++)
-		r = parse_emit(p, &fact_shm_type, rows_at(&s->segments, i));
-	return r;
+	return parse_emit_rows(p, &fact_shm_type, &s->segments);
 }
 
 const struct fact_parser shm_parser = {

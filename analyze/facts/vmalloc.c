@@ -108,12 +108,9 @@ static int vmalloc_member(struct parse *p, void *state, const struct member_ref 
 
 static int vmalloc_finish(struct parse *p, void *state)
 {
-	struct vmalloc_state *s = state;
-	int r = 0;
+	const struct vmalloc_state *s = state;
 
-	for (size_t i = 0; r >= 0 && i < s->rows.count; i++)
-		r = parse_emit(p, &fact_vmalloc_type, rows_at(&s->rows, i));
-	return r;
+	return parse_emit_rows(p, &fact_vmalloc_type, &s->rows);
 }
 
 const struct fact_parser vmalloc_parser = {

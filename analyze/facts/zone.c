@@ -114,12 +114,9 @@ static int zone_member(struct parse *p, void *state, const struct member_ref *m,
 
 static int zone_finish(struct parse *p, void *state)
 {
-	struct zone_state *s = state;
-	int r = 0;
+	const struct zone_state *s = state;
 
-	for (size_t i = 0; r >= 0 && i < s->rows.count; i++)
-		r = parse_emit(p, &fact_zone_type, rows_at(&s->rows, i));
-	return r;
+	return parse_emit_rows(p, &fact_zone_type, &s->rows);
 }
 
 const struct fact_parser zone_parser = {
