@@ -32,25 +32,23 @@ static struct bpf_object_skeleton *open_skeleton(void *run, const struct bpf_obj
 	return s->skel ? s->skel->skeleton : NULL;
 }
 
+static int loaded(struct delay_run *r, struct err *e)
+{
+	r->window = &((struct block_io_state *)r)->skel->bss->window;
+	return 0;
+}
+
 static int block_io_start(struct collect *c)
 {
-	struct block_io_state *s = calloc(1, sizeof(*s));
-	struct err e = {0};
-	int r;
+	static const struct delay_probe probe = {
+		.name = "block_io",
+		.state_size = sizeof(struct block_io_state),
+		.event_ns = EVENT_NS,
+		.open = open_skeleton,
+		.loaded = loaded,
+	};
 
-	if (!s)
-		return -ENOMEM;
-	c->state = s;
-	s->run.name = "block_io";
-	s->run.event_ns = EVENT_NS;
-	r = delay_run_load(&s->run, c, open_skeleton, &e);
-	if (r == 0) {
-		s->run.window = &s->skel->bss->window;
-		r = delay_run_watch(&s->run, &e);
-	}
-	if (r < 0)
-		bpf_probe_status(c, r, &e);
-	return r;
+	return delay_run_start(c, &probe);
 }
 
 /* include/linux/blk_types.h, enum req_op; the driver's own ones have moved. */
@@ -82,10 +80,7 @@ static void block_words(const struct delay_run *r, const void *key, struct delay
 
 static int block_io_write(struct collect *c)
 {
-	struct block_io_state *s = c->state;
-	int r = delay_write_table(&s->run, "block_io", &s->run.maps[0].sums, block_words);
-
-	return r < 0 ? r : delay_write_design(&s->run);
+	return delay_write(c->state, block_words);
 }
 
 const struct collector collector_block_io = {

@@ -46,7 +46,7 @@ static uint64_t next_random(struct delay_run *r)
 
 /* ------------------------------------------------------------------ loading */
 
-static int add_map(struct delay_run *r, const char *name, size_t key_size, struct err *e)
+int delay_run_map(struct delay_run *r, const char *name, size_t key_size, struct err *e)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(r->object, name);
 
@@ -56,11 +56,6 @@ static int add_map(struct delay_run *r, const char *name, size_t key_size, struc
 	delay_sums_init(&r->maps[r->map_count].sums, key_size);
 	r->map_count++;
 	return 0;
-}
-
-int delay_run_map(struct delay_run *r, const char *map, size_t key_size, struct err *e)
-{
-	return add_map(r, map, key_size, e);
 }
 
 static int find_programs(struct delay_run *r, struct err *e)
@@ -95,20 +90,17 @@ static int too_late(const struct collect *c, struct err *e)
 		       format_duration(c->window_end_ns - c->window_start_ns, window));
 }
 
-int delay_run_load(struct delay_run *r, struct collect *c,
-		   struct bpf_object_skeleton *(*open)(void *run,
-						       const struct bpf_object_open_opts *opts),
-		   struct err *e)
+static int load(struct delay_run *r, struct err *e)
 {
+	struct collect *c = r->c;
 	struct bpf_map *counts;
 	int turn, rc;
 
-	r->c = c;
 	turn = bpf_probe_lock(c);
 	if (now_ns() >= c->window_end_ns || collect_stopping(c))
 		rc = too_late(c, e);
 	else
-		rc = bpf_probe_load(c, open, r, &r->skeleton, e);
+		rc = bpf_probe_load(c, r->probe->open, r, &r->skeleton, e);
 	if (turn >= 0)
 		close(turn);
 	if (rc < 0)
@@ -123,22 +115,12 @@ int delay_run_load(struct delay_run *r, struct collect *c,
 	r->before = calloc((size_t)r->cpus, sizeof(*r->before));
 	r->buffer = malloc(BATCH * (DELAY_KEY_MAX + sizeof(struct delay_value)));
 	if (!r->per_cpu || !r->before || !r->buffer)
-		return err_errno(e, ENOMEM, r->name);
+		return err_errno(e, ENOMEM, r->probe->name);
 	r->rng = (now_ns() ^ (uint64_t)getpid() << 40) | 1;
-	rc = add_map(r, "delays", sizeof(struct delay_key), e);
-	return rc < 0 ? rc : find_programs(r, e);
-}
-
-void delay_run_deinit(struct delay_run *r)
-{
-	for (size_t i = 0; i < r->program_count; i++)
-		bpf_link__destroy(r->links[i]);
-	for (size_t i = 0; i < r->map_count; i++)
-		delay_sums_deinit(&r->maps[i].sums);
-	bpf_object__destroy_skeleton(r->skeleton);
-	free(r->per_cpu);
-	free(r->before);
-	free(r->buffer);
+	rc = delay_run_map(r, "delays", sizeof(struct delay_key), e);
+	if (rc >= 0)
+		rc = find_programs(r, e);
+	return rc < 0 ? rc : r->probe->loaded(r, e);
 }
 
 /* ------------------------------------------------------------------ slices */
@@ -275,8 +257,8 @@ static void pace_update(const struct delay_run *r, struct pace *p, uint64_t even
 		kept = 0;
 	p->rate = rate > kept ? rate : kept;
 	p->share = 1;
-	if (r->event_ns > 0 && p->rate > 0)
-		p->share = DELAY_BUDGET / (p->rate * r->event_ns / 1e9);
+	if (r->probe->event_ns > 0 && p->rate > 0)
+		p->share = DELAY_BUDGET / (p->rate * r->probe->event_ns / 1e9);
 	if (p->share >= NEARLY_ALL)
 		p->share = 1;
 }
@@ -368,8 +350,8 @@ static int watched_stretch(struct delay_run *r, struct pace *p, uint64_t end, st
 	close_window(r);
 	seen = now_ns();
 	detach(r);
-	if (r->unfinished)
-		r->unfinished(r, begun, seen);
+	if (r->probe->unfinished)
+		r->probe->unfinished(r, begun, seen);
 	empty_maps(r, &(struct delay_slice){.stratum_ns = seen - begun,
 					    .slice_ns = seen - begun,
 					    .number = r->strata});
@@ -382,9 +364,11 @@ int delay_run_watch(struct delay_run *r, struct err *e)
 {
 	struct pace p = {.rate = FIRST_RATE};
 	uint64_t end = r->c->window_end_ns;
-	int rc = 0;
+	int rc = load(r, e);
 
-	p.share = r->event_ns > 0 ? DELAY_BUDGET / (p.rate * r->event_ns / 1e9) : 1;
+	if (rc < 0)
+		return rc;
+	p.share = r->probe->event_ns > 0 ? DELAY_BUDGET / (p.rate * r->probe->event_ns / 1e9) : 1;
 	r->start_ns = now_ns();
 	while (rc == 0 && now_ns() < end && !collect_stopping(r->c)) {
 		if (p.share >= 1)
@@ -400,4 +384,27 @@ int delay_run_watch(struct delay_run *r, struct err *e)
 	if (rc < 0 && !r->slices)
 		return rc;
 	return r->slices ? 0 : too_late(r->c, e);
+}
+
+struct delay_run *delay_run_new(struct collect *c, const struct delay_probe *probe)
+{
+	struct delay_run *r = calloc(1, probe->state_size);
+
+	if (r) {
+		r->c = c;
+		r->probe = probe;
+		c->state = r;
+	}
+	return r;
+}
+
+int delay_run_start(struct collect *c, const struct delay_probe *probe)
+{
+	struct delay_run *r = delay_run_new(c, probe);
+	struct err e = {0};
+	int rc = r ? delay_run_watch(r, &e) : -ENOMEM;
+
+	if (r && rc < 0)
+		bpf_probe_status(c, rc, &e);
+	return rc;
 }

@@ -23,6 +23,7 @@ struct bpf_program;
 struct bpf_link;
 struct bpf_map;
 
+struct delay_probe;
 struct delay_run;
 
 /* A map of delay_value that is emptied after each slice. */
@@ -33,8 +34,7 @@ struct delay_map {
 
 struct delay_run {
 	struct collect *c;
-	const char *name; /* of the members: tables/NAME.tsv, tables/NAME_probe.tsv */
-	double event_ns;  /* what one event costs; 0: not worth bounding */
+	const struct delay_probe *probe;
 	struct bpf_object_skeleton *skeleton;
 	struct bpf_object *object;
 	struct delay_window *window; /* the programs' own */
@@ -43,9 +43,6 @@ struct delay_run {
 	size_t program_count;
 	struct delay_map maps[DELAY_MAPS];
 	size_t map_count;
-	/* Called when a stretch that was watched without a gap has ended: what goes on still is
-	 * added by it.  May be NULL. */
-	void (*unfinished)(struct delay_run *r, uint64_t start_ns, uint64_t end_ns);
 	void *buffer; /* for emptying maps */
 
 	struct delay_counts *per_cpu, *before;
@@ -57,19 +54,30 @@ struct delay_run {
 	bool whole; /* watched without a gap */
 };
 
-/*
- * open: as for bpf_probe_load(), with r.  The caller sets r->window from its skeleton then.
- * 0 or a negative errno with e set.
- */
-int delay_run_load(struct delay_run *r, struct collect *c,
-		   struct bpf_object_skeleton *(*open)(void *run,
-						       const struct bpf_object_open_opts *opts),
-		   struct err *e);
-/* Another map beside "delays". */
-int delay_run_map(struct delay_run *r, const char *map, size_t key_size, struct err *e);
-/* Watch until the window ends.  0, or a negative errno with e set: nothing could be attached. */
+/* What a probe is. */
+struct delay_probe {
+	const char *name;  /* of the members: tables/NAME.tsv, tables/NAME_probe.tsv */
+	size_t state_size; /* of the collector's own, of which struct delay_run is the first member
+			    */
+	double event_ns;   /* what one event costs; 0: not worth bounding */
+	/* As for bpf_probe_load(), with the run. */
+	struct bpf_object_skeleton *(*open)(void *run, const struct bpf_object_open_opts *opts);
+	/* After it was loaded: sets r->window, and what else it needs.  0 or a negative errno with
+	 * e set. */
+	int (*loaded)(struct delay_run *r, struct err *e);
+	/* Called when a stretch that was watched without a gap has ended: what goes on still is
+	 * added by it.  May be NULL. */
+	void (*unfinished)(struct delay_run *r, uint64_t start_ns, uint64_t end_ns);
+};
+
+/* A collector's start(): c->state is made, and the window watched.  The status is said. */
+int delay_run_start(struct collect *c, const struct delay_probe *probe);
+/* The same in two steps: the state, NULL without memory; then 0, or a negative errno with e set:
+ * it could not be loaded, or nothing could be attached. */
+struct delay_run *delay_run_new(struct collect *c, const struct delay_probe *probe);
 int delay_run_watch(struct delay_run *r, struct err *e);
-void delay_run_deinit(struct delay_run *r);
+/* Another map beside "delays", from loaded(). */
+int delay_run_map(struct delay_run *r, const char *map, size_t key_size, struct err *e);
 
 /* What stands in the columns that differ. */
 struct delay_words {
@@ -83,5 +91,8 @@ int delay_write_table(struct delay_run *r, const char *table, struct delay_sums 
 				    struct delay_words *ret));
 /* tables/NAME_probe.tsv, and what was lost. */
 int delay_write_design(struct delay_run *r);
+/* A collector's write() of one table: tables/NAME.tsv and its design. */
+int delay_write(struct delay_run *r,
+		void (*words)(const struct delay_run *r, const void *key, struct delay_words *ret));
 /* A row of a process of ours, by what the kernel calls us. */
 bool delay_is_own(const struct delay_run *r, uint32_t tgid, uint32_t parent, uint32_t grandparent);

@@ -120,7 +120,7 @@ int delay_write_design(struct delay_run *r)
 
 	for (size_t i = 0; i < r->map_count; i++)
 		lost += r->maps[i].sums.lost;
-	snprintf(member, sizeof(member), "tables/%s_probe.tsv", r->name);
+	snprintf(member, sizeof(member), "tables/%s_probe.tsv", r->probe->name);
 	rc = member_open(out, member, "key\tvalue\n");
 	if (rc < 0)
 		return rc;
@@ -137,4 +137,12 @@ int delay_write_design(struct delay_run *r)
 	pair_u64(out, "skipped", r->total.skipped);
 	emit_loss(out, "no room in the table", lost);
 	return member_close(out, false);
+}
+
+int delay_write(struct delay_run *r,
+		void (*words)(const struct delay_run *r, const void *key, struct delay_words *ret))
+{
+	int rc = delay_write_table(r, r->probe->name, &r->maps[0].sums, words);
+
+	return rc < 0 ? rc : delay_write_design(r);
 }

@@ -24,6 +24,7 @@
 struct net_receive_state {
 	struct delay_run run; /* the first member */
 	struct net_receive_bpf *skel;
+	int stamps; /* the socket that wants them */
 };
 
 static void net_receive_probe(const struct capture_options *o, const struct sysroot *root,
@@ -59,34 +60,34 @@ static int switch_stamps_on(struct err *e)
 	return fd;
 }
 
+static int loaded(struct delay_run *r, struct err *e)
+{
+	struct net_receive_state *s = (struct net_receive_state *)r;
+
+	r->window = &s->skel->bss->window;
+	s->stamps = switch_stamps_on(e);
+	if (s->stamps < 0)
+		return s->stamps;
+	if (!s->skel->bss->sees_udp)
+		emit_note(r->c->out, "UDP is not seen: this kernel frees packets that were read "
+				     "without a trace");
+	return 0;
+}
+
 static int net_receive_start(struct collect *c)
 {
-	struct net_receive_state *s = calloc(1, sizeof(*s));
-	int stamps = -1;
-	struct err e = {0};
-	int r;
+	static const struct delay_probe probe = {
+		.name = "net_receive",
+		.state_size = sizeof(struct net_receive_state),
+		.event_ns = EVENT_NS,
+		.open = open_skeleton,
+		.loaded = loaded,
+	};
+	int r = delay_run_start(c, &probe);
 
-	if (!s)
-		return -ENOMEM;
-	c->state = s;
-	s->run.name = "net_receive";
-	s->run.event_ns = EVENT_NS;
-	r = delay_run_load(&s->run, c, open_skeleton, &e);
-	if (r == 0) {
-		stamps = switch_stamps_on(&e);
-		r = stamps < 0 ? stamps : 0;
-	}
-	if (r == 0) {
-		s->run.window = &s->skel->bss->window;
-		if (!s->skel->bss->sees_udp)
-			emit_note(c->out, "UDP is not seen: this kernel frees packets that were "
-					  "read without a trace");
-		r = delay_run_watch(&s->run, &e);
-	}
-	if (stamps >= 0)
-		close(stamps);
-	if (r < 0)
-		bpf_probe_status(c, r, &e);
+	/* The stamps of all packets end with it; in a child that failed, with the child. */
+	if (r == 0)
+		close(((struct net_receive_state *)c->state)->stamps);
 	return r;
 }
 
@@ -108,10 +109,7 @@ static void net_words(const struct delay_run *r, const void *key, struct delay_w
 
 static int net_receive_write(struct collect *c)
 {
-	struct net_receive_state *s = c->state;
-	int r = delay_write_table(&s->run, "net_receive", &s->run.maps[0].sums, net_words);
-
-	return r < 0 ? r : delay_write_design(&s->run);
+	return delay_write(c->state, net_words);
 }
 
 const struct collector collector_net_receive = {

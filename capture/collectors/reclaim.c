@@ -77,26 +77,26 @@ static struct bpf_object_skeleton *open_skeleton(void *run, const struct bpf_obj
 	return s->skel ? s->skel->skeleton : NULL;
 }
 
+static int loaded(struct delay_run *r, struct err *e)
+{
+	struct reclaim_state *s = (struct reclaim_state *)r;
+
+	r->window = &s->skel->bss->window;
+	s->hierarchy_count = hierarchies_find(r->c->root, s->hierarchies);
+	return 0;
+}
+
 static int reclaim_start(struct collect *c)
 {
-	struct reclaim_state *s = calloc(1, sizeof(*s));
-	struct err e = {0};
-	int r;
+	static const struct delay_probe probe = {
+		.name = "reclaim",
+		.state_size = sizeof(struct reclaim_state),
+		.open = open_skeleton,
+		.loaded = loaded,
+		.unfinished = unfinished,
+	};
 
-	if (!s)
-		return -ENOMEM;
-	c->state = s;
-	s->run.name = "reclaim";
-	s->run.unfinished = unfinished;
-	s->hierarchy_count = hierarchies_find(c->root, s->hierarchies);
-	r = delay_run_load(&s->run, c, open_skeleton, &e);
-	if (r == 0) {
-		s->run.window = &s->skel->bss->window;
-		r = delay_run_watch(&s->run, &e);
-	}
-	if (r < 0)
-		bpf_probe_status(c, r, &e);
-	return r;
+	return delay_run_start(c, &probe);
 }
 
 /* The path of a group by its id: below h's mount, as the kernel has it.  false: it is gone, or it
@@ -160,10 +160,7 @@ static void reclaim_words(const struct delay_run *r, const void *key, struct del
 
 static int reclaim_write(struct collect *c)
 {
-	struct reclaim_state *s = c->state;
-	int r = delay_write_table(&s->run, "reclaim", &s->run.maps[0].sums, reclaim_words);
-
-	return r < 0 ? r : delay_write_design(&s->run);
+	return delay_write(c->state, reclaim_words);
 }
 
 const struct collector collector_reclaim = {

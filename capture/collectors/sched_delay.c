@@ -64,33 +64,36 @@ static struct bpf_object_skeleton *open_skeleton(void *run, const struct bpf_obj
 	return s->skel ? s->skel->skeleton : NULL;
 }
 
-static int watch(struct collect *c, struct sched_delay_state *s, struct err *e)
+static int loaded(struct delay_run *r, struct err *e)
 {
-	int r = delay_run_load(&s->run, c, open_skeleton, e);
+	struct sched_delay_state *s = (struct sched_delay_state *)r;
 
-	if (r < 0)
-		return r;
-	s->run.window = &s->skel->bss->window;
+	r->window = &s->skel->bss->window;
 	if (!s->skel->bss->supported)
 		return err_set(e, ENOTSUP,
 			       "bpf: this kernel does not keep when a task was queued "
 			       "(SCHED_INFO, FAIR_GROUP_SCHED)");
-	s->probing = true;
-	return delay_run_watch(&s->run, e);
+	return 0;
 }
+
+static const struct delay_probe probe = {
+	.name = "sched_delay",
+	.state_size = sizeof(struct sched_delay_state),
+	.event_ns = EVENT_NS,
+	.open = open_skeleton,
+	.loaded = loaded,
+};
 
 static int sched_delay_start(struct collect *c)
 {
-	struct sched_delay_state *s = calloc(1, sizeof(*s));
+	struct delay_run *run = delay_run_new(c, &probe);
+	struct sched_delay_state *s = (struct sched_delay_state *)run;
 	struct probe_result ask;
 	struct err e = {0};
 	int r;
 
-	if (!s)
+	if (!run)
 		return -ENOMEM;
-	c->state = s;
-	s->run.name = "sched_delay";
-	s->run.event_ns = EVENT_NS;
 	r = schedstat(c);
 	if (r < 0)
 		return r;
@@ -98,10 +101,10 @@ static int sched_delay_start(struct collect *c)
 	if (ask.status != COLLECTOR_OK)
 		r = err_set(&e, ask.no ? ask.no : ENOTSUP, "%s", ask.reason);
 	else
-		r = watch(c, s, &e);
+		r = delay_run_watch(run, &e);
+	s->probing = r == 0;
 	if (r == 0)
 		return 0;
-	s->probing = false;
 	if (!has_schedstat(c->root)) {
 		bpf_probe_status(c, r, &e);
 		return r;
@@ -126,8 +129,7 @@ static int sched_delay_write(struct collect *c)
 
 	if (r < 0 || !s->probing)
 		return r;
-	r = delay_write_table(&s->run, "sched_delay", &s->run.maps[0].sums, sched_words);
-	return r < 0 ? r : delay_write_design(&s->run);
+	return delay_write(&s->run, sched_words);
 }
 
 const struct collector collector_sched_delay = {

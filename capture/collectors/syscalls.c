@@ -77,28 +77,26 @@ static struct bpf_object_skeleton *open_skeleton(void *run, const struct bpf_obj
 	return s->skel ? s->skel->skeleton : NULL;
 }
 
+static int loaded(struct delay_run *r, struct err *e)
+{
+	struct syscalls_state *s = (struct syscalls_state *)r;
+
+	r->window = &s->skel->bss->window;
+	return delay_run_map(r, "proc_files", sizeof(struct proc_file_key), e);
+}
+
 static int syscalls_start(struct collect *c)
 {
-	struct syscalls_state *s = calloc(1, sizeof(*s));
-	struct err e = {0};
-	int r;
+	static const struct delay_probe probe = {
+		.name = "syscalls",
+		.state_size = sizeof(struct syscalls_state),
+		.event_ns = EVENT_NS,
+		.open = open_skeleton,
+		.loaded = loaded,
+		.unfinished = unfinished,
+	};
 
-	if (!s)
-		return -ENOMEM;
-	c->state = s;
-	s->run.name = "syscalls";
-	s->run.event_ns = EVENT_NS;
-	s->run.unfinished = unfinished;
-	r = delay_run_load(&s->run, c, open_skeleton, &e);
-	if (r == 0)
-		r = delay_run_map(&s->run, "proc_files", sizeof(struct proc_file_key), &e);
-	if (r == 0) {
-		s->run.window = &s->skel->bss->window;
-		r = delay_run_watch(&s->run, &e);
-	}
-	if (r < 0)
-		bpf_probe_status(c, r, &e);
-	return r;
+	return delay_run_start(c, &probe);
 }
 
 static void call_words(const struct delay_run *r, const void *key, struct delay_words *ret)
@@ -127,13 +125,9 @@ static void file_words(const struct delay_run *r, const void *key, struct delay_
 static int syscalls_write(struct collect *c)
 {
 	struct syscalls_state *s = c->state;
-	int r = delay_write_table(&s->run, "syscalls", &s->run.maps[0].sums, call_words);
+	int r = delay_write_table(&s->run, "proc_files", &s->run.maps[1].sums, file_words);
 
-	if (r >= 0)
-		r = delay_write_table(&s->run, "proc_files", &s->run.maps[1].sums, file_words);
-	if (r >= 0)
-		r = delay_write_design(&s->run);
-	return r;
+	return r < 0 ? r : delay_write(&s->run, call_words);
 }
 
 const struct collector collector_syscalls = {
