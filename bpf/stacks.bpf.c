@@ -25,8 +25,11 @@ char LICENSE[] SEC("license") = "GPL";
 #define TASK_DEAD 0x80
 #define TASK_NOLOAD 0x400
 
+struct mm_struct;
+
 struct task_struct {
 	void *stack;
+	struct mm_struct *mm;
 	unsigned int flags;
 	unsigned int __state;
 	int pid, tgid;
@@ -190,11 +193,9 @@ static __always_inline void send_stack(struct scratch *s, struct stacks_counters
 	bpf_map_update_elem(&seen, &hash, &one, BPF_ANY);
 }
 
-/* Both parts of the current thread's stack, and the hash. */
-static __always_inline void take_stack(struct scratch *s, __u32 slot, void *ctx, __u32 pid,
-				       int registers, struct stacks_counters *c)
+/* The kernel's part of the current thread's stack. */
+static __always_inline void take_kernel(struct scratch *s, void *ctx, struct stacks_counters *c)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
 	long n = bpf_get_stack(ctx, s->stack.frames, STACKS_KERNEL_MAX * 8, 0);
 
 	if (n < 0) {
@@ -204,8 +205,15 @@ static __always_inline void take_stack(struct scratch *s, __u32 slot, void *ctx,
 	n = (n / 8) & 0x7f;
 	s->stack.kernel_count = n;
 	s->stack.kernel_cut = n == STACKS_KERNEL_MAX;
+}
+
+/* The user's part behind it, and the hash of both. */
+static __always_inline void take_user(struct scratch *s, __u32 slot, __u32 pid, int registers)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
 	s->stack.pid = pid;
-	s->walk.kernel_count = n;
+	s->walk.kernel_count = s->stack.kernel_count;
 	s->walk.count = 0;
 	s->walk.by = 0;
 	s->walk.end = STACKS_END_REGISTERS;
@@ -220,6 +228,13 @@ static __always_inline void take_stack(struct scratch *s, __u32 slot, void *ctx,
 	s->stack.end = s->walk.end;
 	s->stack.by = s->walk.by;
 	stacks_hash(slot);
+}
+
+static __always_inline void take_stack(struct scratch *s, __u32 slot, void *ctx, __u32 pid,
+				       int registers, struct stacks_counters *c)
+{
+	take_kernel(s, ctx, c);
+	take_user(s, slot, pid, registers);
 }
 
 /* ------------------------------------------------------------------ on the CPU */
@@ -261,3 +276,4 @@ int stacks_on_cpu(struct bpf_perf_event_data *ctx)
 }
 
 #include "stacks_off.h"
+#include "stacks_growth.h"

@@ -10,7 +10,12 @@
 #define STACKS_KERNEL_MAX 127u
 #define STACKS_USER_MAX 256u
 
-enum { STACKS_RECORD_SAMPLE = 1, STACKS_RECORD_STACK = 2, STACKS_RECORD_THREAD = 3 };
+enum {
+	STACKS_RECORD_SAMPLE = 1,
+	STACKS_RECORD_STACK = 2,
+	STACKS_RECORD_THREAD = 3,
+	STACKS_RECORD_GROWTH = 4,
+};
 
 /* What a thread did when it was sampled. */
 enum {
@@ -120,6 +125,45 @@ struct stacks_blocked {
 	struct stacks_stack stack; /* cut to fit; none when sample.stack is set */
 };
 
+/* ------------------------------------------------------------------ growth */
+
+/* A process' anonymous memory grew by a page fault of this thread.  Taken in proportion to bytes.
+ */
+struct stacks_growth {
+	__u32 type; /* STACKS_RECORD_GROWTH */
+	__u32 reserved;
+	__u64 time; /* CLOCK_MONOTONIC */
+	__u64 stack;
+	__u32 pid, tid;
+	__u64 address; /* that faulted; 0: not known */
+	__u64 pages;   /* it stands for so many */
+	char comm[16];
+};
+
+/* What is known of an address space; its address is the key. */
+struct stacks_space {
+	__u64 pages, first_pages; /* anonymous: last and first seen, to a batch of each CPU */
+	__u64 grown_pages;	  /* all rises, as coarse as that */
+	__u64 first_ns;
+	__u32 pid, reserved;
+};
+
+/* Of each CPU: of pages one in so many is taken; of what is larger all. */
+#define STACKS_STEP_MIN 32u
+#define STACKS_STEP_MAX (1u << 20)
+#define STACKS_HUGE_PAGES 512u
+#define STACKS_STEP_NS 100000000ULL
+#define STACKS_STEP_STACKS 40u /* taken within it: then the step grows */
+
+struct stacks_growth_cpu {
+	__u64 space, pages; /* seen last on this CPU */
+	__u64 address;	    /* of the last fault */
+	__u64 adjusted_ns;
+	__u64 step;
+	__u32 tid; /* whose fault it was */
+	__u32 taken;
+};
+
 /* ------------------------------------------------------------------ unwinding */
 
 /*
@@ -171,6 +215,7 @@ struct stacks_counters {
 			    */
 	__u64 kernel_error, no_scratch;
 	__u64 switches, conflicts, lost_thread, lost_off;
+	__u64 growth_taken, lost_growth;
 };
 
 /* The programs' knobs, set before they are loaded. */

@@ -34,7 +34,8 @@ static size_t whole_pages(size_t bytes)
 	return (bytes + page - 1) / page * page;
 }
 
-static int load_once(struct stacks_probe *p, const struct stacks_probe_options *o, bool off_cpu)
+static int load_once(struct stacks_probe *p, const struct stacks_probe_options *o, bool off_cpu,
+		     bool growth)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = o->btf_file);
 	struct stacks_bpf *s = stacks_bpf__open_opts(&opts);
@@ -48,6 +49,10 @@ static int load_once(struct stacks_probe *p, const struct stacks_probe_options *
 	bpf_program__set_autoload(s->progs.stacks_waking, off_cpu);
 	bpf_program__set_autoload(s->progs.stacks_still, off_cpu);
 	bpf_map__set_max_entries(s->maps.slots, off_cpu ? o->slots : 1);
+	bpf_program__set_autoload(s->progs.stacks_grow, growth);
+	bpf_program__set_autoload(s->progs.stacks_fault_user, growth);
+	bpf_program__set_autoload(s->progs.stacks_fault_kernel, growth);
+	bpf_map__set_max_entries(s->maps.spaces, growth ? o->spaces : 1);
 	bpf_map__set_max_entries(s->maps.ring, o->ring_bytes);
 	bpf_map__set_max_entries(s->maps.seen, o->seen);
 	bpf_map__set_max_entries(s->maps.rows, o->rows);
@@ -69,10 +74,21 @@ static int load(struct stacks_probe *p, const struct stacks_probe_options *o, st
 	int r;
 
 	/* The verifier gives up when a signal comes, and the CPU budget stops us by signals. */
-	bool off_cpu = o->slots > 0;
+	bool off_cpu = o->slots > 0, growth = o->spaces > 0;
+
+#if !defined(__x86_64__)
+	snprintf(p->growth, sizeof(p->growth),
+		 "the user's registers in a page fault are found on x86-64 only");
+	growth = false;
+#endif
 	do {
-		r = load_once(p, o, off_cpu);
-		if (r < 0 && r != -EAGAIN && r != -EPERM && r != -EACCES && off_cpu) {
+		r = load_once(p, o, off_cpu, growth);
+		if (r < 0 && r != -EAGAIN && r != -EPERM && growth) {
+			snprintf(p->growth, sizeof(p->growth),
+				 "the program at kmem:rss_stat cannot be loaded: %s", strerror(-r));
+			growth = false;
+			r = -EAGAIN;
+		} else if (r < 0 && r != -EAGAIN && r != -EPERM && r != -EACCES && off_cpu) {
 			snprintf(p->off_cpu, sizeof(p->off_cpu),
 				 "the programs at sched_switch cannot be loaded: %s", strerror(-r));
 			off_cpu = false;
@@ -80,6 +96,7 @@ static int load(struct stacks_probe *p, const struct stacks_probe_options *o, st
 		}
 	} while (r == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end);
 	p->slot_count = off_cpu && r >= 0 ? o->slots : 0;
+	p->space_count = growth && r >= 0 ? o->spaces : 0;
 	libbpf_set_print(before);
 	if (r == -EPERM || r == -EACCES)
 		return err_set(e, -r,
@@ -182,13 +199,16 @@ int stacks_probe_start(struct stacks_probe *p, const int *cpus, size_t n, unsign
 		err_errno(e, r, "perf event: starting it");
 	if (r < 0)
 		perf_close(&p->clock);
-	else
-		attach_off_cpu(p);
-	return r;
+	if (r < 0)
+		return r;
+	attach_off_cpu(p);
+	stacks_probe_growth_start(p);
+	return 0;
 }
 
 void stacks_probe_stop(struct stacks_probe *p)
 {
+	stacks_probe_growth_stop(p);
 	detach(p);
 	if (p->clock.count)
 		perf_enable(&p->clock, false);
@@ -196,6 +216,7 @@ void stacks_probe_stop(struct stacks_probe *p)
 
 void stacks_probe_close(struct stacks_probe *p)
 {
+	stacks_probe_growth_stop(p);
 	detach(p);
 	perf_close(&p->clock);
 	ring_buffer__free(p->ring);

@@ -11,6 +11,7 @@ struct stacks_probe_options {
 	uint32_t ring_bytes; /* a power of two, at least a page */
 	uint32_t seen, rows, mappings, processes;
 	uint32_t slots;	      /* of threads off the CPU, a power of two; 0: on the CPU only */
+	uint32_t spaces;      /* whose growth is followed; 0: none */
 	const char *btf_file; /* NULL: the kernel's own */
 };
 
@@ -26,6 +27,10 @@ struct stacks_probe {
 	uint32_t slot_count;
 	struct bpf_link *links[2];
 	char off_cpu[128]; /* why not; "": it is on */
+	bool growth_on;
+	struct bpf_link *growth_links[3];
+	uint32_t space_count;
+	char growth[160]; /* why not; "": it is on */
 	int (*record)(void *ctx, const void *data, size_t len);
 	void *ctx;
 };
@@ -50,6 +55,14 @@ int stacks_probe_still(struct stacks_probe *p,
 		       void (*fn)(void *ctx, const struct stacks_sample *sample,
 				  const struct stacks_stack *stack),
 		       void *ctx);
+
+/* Growth of anonymous memory: attached by stacks_probe_start(), detached here, before the end: what
+ * is told of it is to be looked at while it is still there. */
+void stacks_probe_growth_start(struct stacks_probe *p);
+void stacks_probe_growth_stop(struct stacks_probe *p);
+/* Every address space that has grown, as the programs know it. */
+int stacks_probe_spaces(const struct stacks_probe *p,
+			void (*fn)(void *ctx, const struct stacks_space *space), void *ctx);
 
 int stacks_probe_fd(const struct stacks_probe *p); /* readable when the ring fills */
 int stacks_probe_drain(struct stacks_probe *p);

@@ -42,6 +42,8 @@ void session_limits_for(struct session_limits *ret, uint64_t memory, unsigned cp
 		.mappings = 16384,
 		.processes = 2048,
 		.slots = 16384,
+		.spaces = 2048,
+		.growth = 16384,
 		.files = 2048,
 		.stacks = 32768,
 		.frames = (uint32_t)(memory / 4 / sizeof(struct stack_frame)),
@@ -279,6 +281,7 @@ int session_record(void *ctx, const void *data, size_t len)
 	const struct stacks_stack *k = data;
 	const struct stacks_sample *p = data;
 	const struct stacks_thread *t = data;
+	const struct stacks_growth *g = data;
 	uint64_t time = 0;
 
 	if (len >= sizeof(*p) && p->type == STACKS_RECORD_SAMPLE) {
@@ -289,6 +292,10 @@ int session_record(void *ctx, const void *data, size_t len)
 		time = t->time;
 		apply_events(s, time);
 		on_slot(s, &t->slot);
+	} else if (len >= sizeof(*g) && g->type == STACKS_RECORD_GROWTH) {
+		time = g->time;
+		apply_events(s, time);
+		session_on_growth(s, g);
 	} else if (len >= offsetof(struct stacks_stack, frames) && k->type == STACKS_RECORD_STACK &&
 		   k->user_count <= STACKS_USER_MAX && k->kernel_count <= STACKS_KERNEL_MAX &&
 		   len >= offsetof(struct stacks_stack, frames) +
@@ -370,6 +377,7 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 					 .mappings = limits->mappings,
 					 .processes = limits->processes,
 					 .slots = limits->slots,
+					 .spaces = limits->spaces,
 					 .btf_file = c->options->btf_file};
 	struct unwind_target target;
 	int r;
@@ -407,6 +415,8 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 		if (!r)
 			r = offcpu_init(&s->offcpu, limits->tasks.threads);
 		if (!r)
+			r = growth_init(&s->growth, limits->growth, limits->spaces);
+		if (!r)
 			r = symbols_create(&s->symbols, &limits->symbols);
 		if (r < 0)
 			err_errno(e, r, "stacks");
@@ -431,6 +441,7 @@ void session_close(struct session *s)
 	tasks_deinit(&s->tasks);
 	stackset_deinit(&s->stacks);
 	offcpu_deinit(&s->offcpu);
+	growth_deinit(&s->growth);
 	symbols_destroy(s->symbols);
 	free(s->events);
 	free(s->order);
@@ -484,6 +495,8 @@ int session_stop(struct session *s)
 	s->end_ns = clock_ns(CLOCK_MONOTONIC);
 	int r = turn(s);
 
+	if (!r)
+		session_take_growth(s);
 	if (!r && s->probe.slot_count) {
 		r = stacks_probe_still(&s->probe, on_still, s);
 		if (r < 0) {

@@ -9,6 +9,7 @@
 
 #include "../collect.h"
 #include "../symbols/symbols.h"
+#include "growth.h"
 #include "offcpu.h"
 #include "perf.h"
 #include "probe.h"
@@ -20,7 +21,8 @@ struct session_limits {
 	unsigned hz;
 	uint32_t ring_bytes, side_bytes; /* side: of all CPUs together */
 	uint32_t seen, rows, mappings, processes, files, stacks, frames;
-	uint32_t slots; /* of threads off the CPU; 0: they are not looked at */
+	uint32_t slots;		 /* of threads off the CPU; 0: they are not looked at */
+	uint32_t spaces, growth; /* processes, and samples, of growing memory; 0: not looked at */
 	struct tasks_limits tasks;
 	struct symbols_limits symbols;
 };
@@ -43,6 +45,7 @@ struct session {
 	struct unwinder unwinder;
 	struct stackset stacks;
 	struct offcpu offcpu;
+	struct growth growth;
 	struct symbols *symbols;
 	bool symbols_done;
 	struct symbols_outcome symbols_outcome;

@@ -193,6 +193,13 @@ static int write_capture(struct session *s)
 	pair(out, "off_lost_ring_full", n.lost_off + n.lost_thread);
 	pair(out, "off_conflicts", n.conflicts);
 	pair(out, "switches", n.switches);
+	pair_text(out, "growth", s->probe.growth_on ? "on" : s->probe.growth);
+	pair(out, "growth_samples", n.growth_taken);
+	pair(out, "growth_lost", n.lost_growth + s->growth.dropped);
+	pair(out, "growth_one_in", s->growth.thin);
+	if (s->probe.growth[0])
+		emit_note(out, "growth of heaps: %s", s->probe.growth);
+	emit_loss(out, "growth of heaps: ring full", n.lost_growth);
 	if (!s->probe.slot_count)
 		emit_note(out, "off-CPU time is not there: %s", s->probe.off_cpu);
 	emit_loss(out, "off-CPU: ring full", n.lost_off + n.lost_thread);
@@ -236,6 +243,8 @@ int session_write(struct session *s)
 		r = write_tasks(s);
 	if (!r)
 		r = offcpu_write(&s->offcpu, s->c->out, s->c->window_start_ns);
+	if (!r && s->probe.growth_on)
+		r = growth_write(&s->growth, s->c->out, s->c->window_start_ns);
 	/* The names need the memory. */
 	stacks_probe_close(&s->probe);
 	unwinder_deinit(&s->unwinder);
