@@ -38,7 +38,7 @@ static const struct {
 	{"Huge pages", "hugetlb", "Hugetlb", NULL},
 	{"Compressed (zram, zswap)", "zsmalloc", "nr_zspages",
 	 "before 6.11 these pages have no mark and stand among the others"},
-	{"Other kernel memory", "other movable offline unknown guard unaccepted",
+	{"Other kernel memory", "other page-pool movable offline unknown guard unaccepted",
 	 "the parts that lie in pages without a mark",
 	 "pages that drivers took and no counter has: what is unaccounted for"},
 };
@@ -98,7 +98,8 @@ static struct counted other_parts(const struct model *m)
 {
 	static const char *const ids[] = {"kernel-stacks", "percpu", "vmalloc",	 "bpf",
 					  "network",	   "pipes",  "io-uring", "dma-buf",
-					  "gpu",	   "arc",    "balloon",	 "driver-other"};
+					  "gpu",	   "arc",    "balloon",	 "driver-other",
+					  "cma",	   "kvm"};
 	double sum = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(ids); i++)

@@ -139,6 +139,29 @@ static int by_bytes(const void *a, const void *b)
 	return r;
 }
 
+/* What a client of a graphics driver has on the card belongs to the process that holds it. */
+static int vram(struct model_build *b)
+{
+	size_t n = b->f->processes.count;
+	struct model *m = b->m;
+
+	for (size_t i = 0; i < m->holding_count; i++) {
+		const struct model_holding *h = &m->holdings[i];
+
+		if (strcmp(h->kind, "vram") != 0 || !h->process)
+			continue;
+		if (!m->process_vram) {
+			m->process_vram = arena_alloc(b->arena, n * sizeof(uint64_t));
+			if (!m->process_vram)
+				return -ENOMEM;
+			for (size_t k = 0; k < n; k++)
+				m->process_vram[k] = FACT_NONE;
+		}
+		m->process_vram[h->process - b->f->processes.rows] = h->bytes;
+	}
+	return 0;
+}
+
 int model_build_holdings(struct model_build *b)
 {
 	struct holding_table t = {.b = b};
@@ -158,7 +181,7 @@ int model_build_holdings(struct model_build *b)
 		const struct fact_kernel_object *o = &f->kernel_objects.rows[i];
 		struct model_holding *h;
 
-		if (!o->kind)
+		if (!o->kind || o->count == 0)
 			continue;
 		h = holding(&t, t.first[i] ? t.first[i]->pid : FACT_NONE, o->kind);
 		if (!h)
@@ -177,5 +200,5 @@ int model_build_holdings(struct model_build *b)
 		}
 	}
 	qsort(b->m->holdings, b->m->holding_count, sizeof(*b->m->holdings), by_bytes);
-	return 0;
+	return vram(b);
 }

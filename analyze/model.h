@@ -166,7 +166,10 @@ struct model {
 	const struct fact_process **processes; /* by heap + swap, largest first */
 	size_t process_count;
 	const struct model_cgroup **process_cgroups; /* of each, or NULL: the root, or not known */
-	struct model_program *programs;		     /* by heap + swap, largest first */
+	/* Of each row of the facts' processes, by the clients of DRM drivers that it holds;
+	 * FACT_NONE: it has none.  NULL: nobody has. */
+	uint64_t *process_vram;
+	struct model_program *programs; /* by heap + swap, largest first */
 	size_t program_count;
 	struct model_directory *shm_directories; /* largest first */
 	size_t shm_directory_count;

@@ -4,8 +4,10 @@
  * where one counts the other's pages again; none is what is left over.  MemTotal is the sum of the
  * zones' managed pages, so what the kernel took before the page allocator existed (its image, the
  * memory map, crash kernel, firmware) is not in it and no part here: kernel-image and reserved.
- * cma is no part either: CmaFree lies in MemFree, and the rest of CMA is lent to page cache and
- * heap.  Unless a comment says otherwise the file is fs/proc/meminfo.c, meminfo_proc_show().
+ * Nor is rdma: what is registered with a device is memory of a process, and counted there; who
+ * registered how much is told by its kernel objects.  Rings of network cards that use no page pool
+ * are in no counter, and the number of their descriptors says little of what they hold:
+ * unaccounted. Unless a comment says otherwise the file is fs/proc/meminfo.c, meminfo_proc_show().
  */
 #include <errno.h>
 #include <string.h>
@@ -195,33 +197,135 @@ static bool objects_captured(const struct model_build *b)
 }
 
 /*
- * What objects of up to two kinds hold in whole pages that are in no other counter.  Slab (the
- * heads of socket buffers) and vmalloc (BPF maps) are counted where they lie.
+ * What objects of a kind hold in whole pages that are in no other counter.  Slab (the heads of
+ * socket buffers) and vmalloc (BPF maps) are counted where they lie.  FACT_NONE: the kind was not
+ * looked at, or there are some, and of none is it known.
  */
-static uint64_t object_pages(const struct model_build *b, const char *kind, const char *other)
+static uint64_t object_pages(const struct model_build *b, const char *kind)
 {
-	uint64_t bytes = 0;
+	uint64_t bytes = FACT_NONE;
+	bool any = false;
 
 	if (!objects_captured(b))
 		return FACT_NONE;
 	for (size_t i = 0; i < b->f->kernel_objects.count; i++) {
 		const struct fact_kernel_object *o = &b->f->kernel_objects.rows[i];
 
-		if (o->kind && (!strcmp(o->kind, kind) || (other && !strcmp(o->kind, other))))
-			bytes = none_add(bytes, or_zero(o->page_bytes));
+		if (!o->kind || strcmp(o->kind, kind) != 0)
+			continue;
+		if (o->count == 0)
+			return FACT_NONE;
+		any = true;
+		if (o->page_bytes != FACT_NONE)
+			bytes = none_add(or_zero(bytes), o->page_bytes);
 	}
-	return bytes;
+	return any ? bytes : 0;
+}
+
+/*
+ * Pages of page pools.  The scan knows them by their mark, whoever has them, when it looked at
+ * every frame; else those that the kernel tells of (of one network namespace, since 6.8), and at
+ * least those that stand in the queues of sockets.
+ */
+static uint64_t page_pools(const struct model_build *b)
+{
+	uint64_t told = object_pages(b, "page-pool"), seen = FACT_NONE, waiting = 0;
+
+	for (size_t i = 0; b->sampled && b->design.exact && i < b->f->page_types.count; i++) {
+		const struct fact_page_type *t = &b->f->page_types.rows[i];
+
+		if (t->kind && !strcmp(t->kind, "page-pool"))
+			seen = none_mul(t->pages, b->page_size);
+	}
+	if (seen != FACT_NONE)
+		return seen;
+	for (size_t i = 0; i < b->f->kernel_objects.count; i++)
+		waiting = none_add(waiting, or_zero(b->f->kernel_objects.rows[i].pool_bytes));
+	if (told == FACT_NONE)
+		return waiting ? waiting : FACT_NONE;
+	return told > waiting ? told : waiting;
 }
 
 /* Every block of the rings is in object_pages() already, those in vmalloc space too: what of them
  * was seen there and has no ring is memory all the same. */
 static uint64_t network(const struct model_build *b, uint64_t rings_in_vmalloc)
 {
-	uint64_t pages = object_pages(b, "packet-ring", "socket");
+	uint64_t rings = object_pages(b, "packet-ring"), queues = object_pages(b, "socket");
+	uint64_t pools = page_pools(b);
 
-	if (pages == FACT_NONE)
-		return rings_in_vmalloc ? rings_in_vmalloc : FACT_NONE;
-	return pages > rings_in_vmalloc ? pages : rings_in_vmalloc;
+	if (rings == FACT_NONE || rings < rings_in_vmalloc)
+		rings = rings_in_vmalloc ? rings_in_vmalloc : rings;
+	if (rings == FACT_NONE && queues == FACT_NONE && pools == FACT_NONE)
+		return FACT_NONE;
+	return none_add(none_add(or_zero(rings), or_zero(queues)), or_zero(pools));
+}
+
+/* The devices of zram say it themselves; NR_ZSPAGES counts zsmalloc's pages, which are zram's and
+ * zswap's, where the latter uses zsmalloc. */
+static uint64_t zram(const struct model_build *b, const char **ret_source)
+{
+	uint64_t bytes = FACT_NONE;
+
+	for (size_t i = 0; i < b->f->counters.count; i++) {
+		const struct fact_counter *c = &b->f->counters.rows[i];
+
+		if (c->file && !strcmp(c->file, "zram") && c->last != FACT_NONE)
+			bytes = none_add(or_zero(bytes), c->last);
+	}
+	*ret_source = "mm_stat: mem_used_total";
+	if (bytes != FACT_NONE)
+		return bytes;
+	*ret_source = "nr_zspages − Zswap";
+	return none_sub(vmstat(b, "nr_zspages"), or_zero(meminfo(b, "Zswap")));
+}
+
+/*
+ * What drivers have allocated from areas that are set aside for it (mm/cma.c).  CmaTotal − CmaFree
+ * would be wrong: until a driver asks, the areas are lent to page cache and heap, which are counted
+ * there.  Areas of hugetlb (hugetlb_cma=) are in Hugetlb.
+ */
+static uint64_t cma(const struct model_build *b)
+{
+	uint64_t pages = FACT_NONE;
+
+	for (size_t i = 0; i < b->f->counters.count; i++) {
+		const struct fact_counter *c = &b->f->counters.rows[i];
+		uint64_t n = FACT_NONE;
+
+		if (!c->file || !c->key || !strncmp(c->key, "hugetlb", 7))
+			continue;
+		/* Of each area the best of three: what is allocated, or what is left, or both of
+		 * what was ever allocated and given back. */
+		if (!strcmp(c->file, "cma_used"))
+			n = c->last;
+		else if (!strcmp(c->file, "cma_total_pages") &&
+			 facts_counter(b->f, "cma_used", c->key) == FACT_NONE)
+			n = none_sub(c->last, facts_counter(b->f, "cma_available_pages", c->key));
+		else if (!strcmp(c->file, "cma_alloc_pages_success") &&
+			 facts_counter(b->f, "cma_used", c->key) == FACT_NONE &&
+			 facts_counter(b->f, "cma_available_pages", c->key) == FACT_NONE)
+			n = none_sub(c->last,
+				     facts_counter(b->f, "cma_release_pages_success", c->key));
+		if (n != FACT_NONE)
+			pages = none_add(or_zero(pages), n);
+	}
+	return none_mul(pages, b->page_size);
+}
+
+/*
+ * GPUActive and GPUReclaim are pages of TTM and of its pool (6.18 and later).  Before that nothing
+ * counts them but the clients of those drivers that stand on TTM, each for itself.
+ */
+static uint64_t gpu(const struct model_build *b, const char **ret_source)
+{
+	uint64_t bytes = none_add(meminfo(b, "GPUActive"), or_zero(meminfo(b, "GPUReclaim")));
+
+	*ret_source = "GPUActive + GPUReclaim";
+	if (bytes != FACT_NONE)
+		return bytes;
+	*ret_source = "fdinfo: drm-resident − drm-shared";
+	bytes = object_pages(b, "drm");
+	return bytes == 0 ? FACT_NONE : bytes;
 }
 
 /* All sizes together since 4.19 (hugetlb_report_meminfo(), mm/hugetlb.c), before that only the
@@ -247,6 +351,9 @@ static uint64_t balloon(const struct model_build *b)
 
 	if (bytes == FACT_NONE)
 		bytes = vmstat(b, "nr_balloon_pages");
+	/* Events, one a page, of the drivers that let their pages be moved (virtio, VMware). */
+	if (bytes == FACT_NONE)
+		bytes = none_sub(vmstat(b, "balloon_inflate"), vmstat(b, "balloon_deflate"));
 	for (size_t i = 0; i < b->f->zones.count; i++)
 		gap = none_add(gap, or_zero(none_mul(none_sub(b->f->zones.rows[i].present_pages,
 							      b->f->zones.rows[i].managed_pages),
@@ -274,7 +381,7 @@ int model_build_panorama(struct model_build *b)
 {
 	struct model *m = b->m;
 	struct vmalloc_parts areas = vmalloc_parts(b);
-	uint64_t mapped = file_mapped(b), bytes;
+	uint64_t mapped = file_mapped(b), bytes, iommu, kvm;
 	const char *source;
 	uint64_t files = none_sub(meminfo(b, "Cached"), meminfo(b, "Shmem"));
 
@@ -304,9 +411,14 @@ int model_build_panorama(struct model_build *b)
 	     meminfo(b, "SReclaimable"));
 	part(b, "slab-unreclaimable", "Slab, not reclaimable", "SUnreclaim",
 	     meminfo(b, "SUnreclaim"));
-	/* NR_PAGETABLE, and NR_SECONDARY_PAGETABLE (KVM, IOMMU) since 6.1. */
-	part(b, "page-tables", "Page tables", "PageTables + SecPageTables",
-	     none_add(meminfo(b, "PageTables"), or_zero(meminfo(b, "SecPageTables"))));
+	/* NR_PAGETABLE, and NR_SECONDARY_PAGETABLE (KVM, IOMMU) since 6.1; which of the latter are
+	 * an IOMMU's is told since 6.11. */
+	iommu = vmstat(b, "nr_iommu_pages");
+	kvm = none_sub(meminfo(b, "SecPageTables"), iommu);
+	part(b, "page-tables", "Page tables",
+	     kvm == FACT_NONE ? "PageTables + SecPageTables" : "PageTables + nr_iommu_pages",
+	     none_add(meminfo(b, "PageTables"),
+		      or_zero(kvm == FACT_NONE ? meminfo(b, "SecPageTables") : iommu)));
 	part(b, "kernel-stacks", "Kernel stacks", "KernelStack", areas.stacks);
 	/* pcpu_nr_pages() (mm/percpu.c) also counts the first chunk, which is from before the page
 	 * allocator: some 0.2 MiB a CPU too much. */
@@ -318,28 +430,30 @@ int model_build_panorama(struct model_build *b)
 	 * managed pages (gather_bootmem_prealloc()). */
 	part(b, "huge-pages", "Huge page pool", "Hugetlb", huge_pages(b));
 	part(b, "balloon", "Balloon", "Balloon", balloon(b));
-	/* NR_ZSPAGES counts zsmalloc's pages, zram's and zswap's; Zswap is zswap_total_pages(). */
-	part(b, "zram", "zram", "nr_zspages − Zswap",
-	     none_sub(vmstat(b, "nr_zspages"), or_zero(meminfo(b, "Zswap"))));
+	bytes = zram(b, &source);
+	part(b, "zram", "zram", source, bytes);
 	part(b, "zswap", "zswap", "Zswap", meminfo(b, "Zswap"));
-	/* NR_GPU_ACTIVE and NR_GPU_RECLAIM: pages of TTM and its pool. */
-	part(b, "gpu", "GPU drivers", "GPUActive + GPUReclaim",
-	     none_add(meminfo(b, "GPUActive"), or_zero(meminfo(b, "GPUReclaim"))));
+	part(b, "cma", "CMA, allocated by drivers", "cma: pages allocated", cma(b));
+	bytes = gpu(b, &source);
+	part(b, "gpu", "GPU drivers", source, bytes);
 	/* __get_free_pages() of alloc_one_pg_vec_page(), and fragments of socket buffers. */
-	part(b, "network", "Network: packet rings, socket queues",
-	     "packet_sock rings + fragments of socket buffers", network(b, areas.packet_rings));
+	part(b, "network", "Network: packet rings, socket queues, page pools",
+	     "packet_sock rings + fragments of socket buffers + page pools",
+	     network(b, areas.packet_rings));
 	/* alloc_page() of pipe_write(), and the pages a pipe keeps for the next write. */
 	part(b, "pipes", "Pipes", "pipe_inode_info: buffers that write(2) filled",
-	     object_pages(b, "pipe", NULL));
+	     object_pages(b, "pipe"));
 	/* Those of system heaps, and of a memfd that was closed; a memfd's own are in Shmem, a
 	 * driver's in what that driver counts. */
 	part(b, "dma-buf", "DMA buffers", "dma_buf: system heaps, udmabuf without its memfd",
-	     object_pages(b, "dma-buf", NULL));
-	part(b, "io-uring", "io_uring rings", "io_ring_ctx: entries",
-	     object_pages(b, "io-uring", NULL));
+	     object_pages(b, "dma-buf"));
+	part(b, "io-uring", "io_uring rings", "io_ring_ctx: entries", object_pages(b, "io-uring"));
 	/* Ring buffers are pages of their own, mapped by vmap(). */
 	part(b, "bpf", "BPF maps and programs", "vmallocinfo: kernel/bpf + ring buffers",
-	     none_add(areas.bpf, or_zero(object_pages(b, "bpf-map", NULL))));
+	     none_add(areas.bpf, or_zero(object_pages(b, "bpf-map"))));
+	/* The page tables of guests.  Their memory is that of the processes that run them, heap or
+	 * shared memory or huge pages; memslots are slab. */
+	part(b, "kvm", "KVM: page tables of guests", "SecPageTables − nr_iommu_pages", kvm);
 	/* Pages of ABDs; headers, dnodes and dbufs are in slab caches and counted there. */
 	part(b, "arc", "ZFS cache (ARC)", "arcstats: data_size + metadata_size",
 	     none_add(facts_counter(b->f, "arcstats", "data_size"),

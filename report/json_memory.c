@@ -102,7 +102,9 @@ static void processes(struct json *j, const struct model *m)
 		json_fact(j, "shmem_bytes", p->shmem_bytes);
 		json_fact(j, "swap_bytes", p->swap_bytes);
 		json_fact(j, "rss_bytes", p->rss_bytes);
-		json_knull(j, "vram_bytes");
+		json_fact(j, "vram_bytes",
+			  m->process_vram ? m->process_vram[p - m->facts->processes.rows]
+					  : FACT_NONE);
 		if (p->oom_score_adj == INT64_MIN)
 			json_knull(j, "oom_score_adj");
 		else

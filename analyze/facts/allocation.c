@@ -4,6 +4,9 @@
  * in the kernel's code has allocated and not freed.  Slab pages stand there twice, at the place
  * that filled the cache (mm/slub.c) and at the one that asked for the object. Source:
  * lib/alloc_tag.c, alloc_tag_to_text(): "SIZE CALLS FILE:LINE [MODULE] func:FUNCTION"
+ *
+ * tables/page_owner.tsv: the same by page_owner, whose place is "page_owner" and whose calls are
+ * blocks of pages; whole pages only, what is in slab once.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,6 +14,7 @@
 #include "parse.h"
 #include "rows.h"
 #include "text.h"
+#include "tsv.h"
 
 #define LEAST (64u << 10) /* of thousands of places most hold nothing */
 
@@ -72,6 +76,40 @@ static int allocation_line(struct parse *p, struct allocation_state *s, struct t
 	return 0;
 }
 
+static int owner_row(struct parse *p, const struct tsv *t)
+{
+	uint64_t pages = tsv_u64(t, tsv_column(t, "pages"));
+	struct fact_allocation row = {
+		.place = "page_owner",
+		.function = tsv_str(t, tsv_column(t, "function")),
+		.module = tsv_str(t, tsv_column(t, "module")),
+		.bytes = text_times(pages, p->page_size),
+		.calls = tsv_u64(t, tsv_column(t, "blocks")),
+	};
+
+	if (row.module && !*row.module)
+		row.module = NULL;
+	if (!row.function || pages == FACT_NONE || p->page_size == FACT_NONE) {
+		p->bad++;
+		return 0;
+	}
+	return row.bytes < LEAST ? 0 : parse_emit(p, &fact_allocation_type, &row);
+}
+
+static int owner_member(struct parse *p, const char *data, size_t len)
+{
+	struct tsv t;
+	int r = 0;
+
+	if (tsv_init(&t, data, len) < 0)
+		return -ENOMEM;
+	while (r >= 0 && tsv_next(&t))
+		r = owner_row(p, &t);
+	p->bad += t.bad;
+	tsv_deinit(&t);
+	return r;
+}
+
 static int allocation_member(struct parse *p, void *state, const struct member_ref *m,
 			     const char *data, size_t len)
 {
@@ -79,6 +117,8 @@ static int allocation_member(struct parse *p, void *state, const struct member_r
 	struct allocation_state *s = state;
 	int r = 0;
 
+	if (!strcmp(m->name, "tables/page_owner.tsv"))
+		return owner_member(p, data, len);
 	if (s->any && m->ms < s->ms)
 		return 0;
 	if (m->ms != s->ms)

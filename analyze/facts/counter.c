@@ -12,11 +12,15 @@
  *   inode-nr  nr_inodes, nr_unused.  Source: fs/inode.c
  *   schedstat run_delay_ns and rq_cpu_time_ns, the sums over CPUs.  Source: kernel/sched/stats.c
  *   arcstats  rows of "name type data", in bytes.  Source: OpenZFS, module/zfs/arc.c
+ *   zram      mem_used_total of each device, in bytes.  Source: drivers/block/zram/zram_drv.c
+ *   cma_FILE  of each area, in pages: total_pages, available_pages, alloc_pages_success,
+ *             release_pages_success, used.  Source: mm/cma_sysfs.c, mm/cma_debug.c
  */
 #include <errno.h>
 #include <string.h>
 
 #include "../../capture/base/cleanup.h"
+#include "../../capture/bundle/reader.h"
 #include "parse.h"
 #include "rows.h"
 #include "text.h"
@@ -205,6 +209,64 @@ static int schedstat_member(struct parse *p, struct counter_state *s, const stru
 	return r < 0 ? r : counter_put(p, s, m, "schedstat", "run_delay_ns", waiting);
 }
 
+/* "DIRECTORY/NAME/FILE" of the pack of small files: *ret_name and *ret_file.  False: not below it.
+ */
+static bool split_entry(struct text path, const char *directory, struct text *ret_name,
+			struct text *ret_file)
+{
+	if (!text_starts(path, directory))
+		return false;
+	path.p += strlen(directory);
+	if (!text_until(&path, '/', ret_name))
+		return false;
+	*ret_file = path;
+	return text_len(*ret_name) > 0;
+}
+
+static int small_file(struct parse *p, struct counter_state *s, const struct member_ref *m,
+		      struct text path, struct text value)
+{
+	static const char *const cma[] = {"total_pages", "available_pages", "alloc_pages_success",
+					  "release_pages_success", "used"};
+	struct text name, file, word;
+	char key[64], counter[32];
+	uint64_t v = 0;
+
+	if (split_entry(path, "sys/block/", &name, &file) && text_is(file, "mm_stat")) {
+		/* orig_data_size compr_data_size mem_used_total … */
+		for (int i = 0; i < 3; i++)
+			if (!text_word_u64(&value, &v))
+				return 0;
+		return counter_put(p, s, m, "zram", text_copy(name, key, sizeof(key)), v);
+	}
+	if (!split_entry(path, "sys/kernel/mm/cma/", &name, &file) &&
+	    !split_entry(path, "sys/kernel/debug/cma/", &name, &file))
+		return 0;
+	if (text_starts(name, "cma-")) /* debugfs until 5.18 */
+		name.p += strlen("cma-");
+	for (size_t i = 0; i < ARRAY_SIZE(cma); i++) {
+		if (!text_is(file, cma[i]) || !text_line(&value, &word) || !text_u64(word, &v))
+			continue;
+		snprintf(counter, sizeof(counter), "cma_%s", cma[i]);
+		return counter_put(p, s, m, counter, text_copy(name, key, sizeof(key)), v);
+	}
+	return 0;
+}
+
+static int small_files(struct parse *p, struct counter_state *s, const struct member_ref *m,
+		       const char *data, size_t len)
+{
+	struct pack_entry entry;
+	size_t pos = 0;
+	int more, r = 0;
+
+	while (r >= 0 && (more = pack_next(data, len, &pos, &entry)) > 0)
+		if (!entry.no)
+			r = small_file(p, s, m, TEXT(entry.name, entry.name_len),
+				       TEXT(entry.data, entry.data_len));
+	return r;
+}
+
 static int counter_member(struct parse *p, void *state, const struct member_ref *m,
 			  const char *data, size_t len)
 {
@@ -212,6 +274,8 @@ static int counter_member(struct parse *p, void *state, const struct member_ref 
 	struct text rest = TEXT(data, len), line;
 	int r = 0;
 
+	if (!strcmp(m->name, "raw/memory/sys"))
+		return small_files(p, state, m, data, len);
 	if (!strcmp(m->name, "raw/sched/schedstat"))
 		return schedstat_member(p, state, m, rest);
 	while (r >= 0 && text_line(&rest, &line)) {

@@ -269,9 +269,11 @@ struct fact_zone {
 /* kernel_object.c: kernel_objects.tsv and kernel_holders.tsv */
 struct fact_kernel_object {
 	const char *kind;
-	uint64_t id; /* FACT_NONE: the sum of many small ones */
-	uint64_t count, bytes;
+	uint64_t id;	/* FACT_NONE: the sum of many small ones */
+	uint64_t count; /* 0: objects of this kind could not be looked at */
+	uint64_t bytes;
 	uint64_t page_bytes; /* of these, in whole pages that no counter of the kernel has */
+	uint64_t pool_bytes; /* beside those, in pages that a page pool has as well */
 	uint64_t capacity, waiting, netns;
 	const char *memory, *name, *detail;
 };

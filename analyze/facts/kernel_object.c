@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Kernel objects that hold memory, and who holds them: tables/kernel_objects.tsv and
- * tables/kernel_holders.tsv.  A row of the first without an id is the sum of many small ones. */
+ * tables/kernel_holders.tsv.  A row of the first without an id is the sum of many small ones; one
+ * that counts none says that objects of its kind could not be looked at. */
 #include <errno.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@ static const struct fact_field fields_fact_kernel_object[] = {
 	FACT_U64(fact_kernel_object, page_bytes),  FACT_U64(fact_kernel_object, capacity),
 	FACT_U64(fact_kernel_object, waiting),	   FACT_STR(fact_kernel_object, memory, 16),
 	FACT_U64(fact_kernel_object, netns),	   FACT_STR(fact_kernel_object, name, 128),
-	FACT_STR(fact_kernel_object, detail, 256),
+	FACT_STR(fact_kernel_object, detail, 256), FACT_U64(fact_kernel_object, pool_bytes),
 };
 FACT_TYPE(fact_kernel_object, "kernel_objects", 40, 200000);
 
@@ -47,6 +48,7 @@ static int object_row(struct parse *p, const struct tsv *t)
 		.page_bytes = number(t, "page_bytes"),
 		.capacity = number(t, "capacity"),
 		.waiting = number(t, "waiting"),
+		.pool_bytes = number(t, "pool_bytes"),
 		.memory = field(t, "memory"),
 		.netns = number(t, "netns"),
 		.name = field(t, "name"),

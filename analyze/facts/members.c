@@ -45,6 +45,8 @@ const struct fact_member fact_members[] = {
 	{"tables/page_cache_cgroups.tsv", &cache_parser},
 	{"tables/page_types.tsv", &cache_parser},
 	{"raw/memory/sys", &huge_pool_parser},
+	{"raw/memory/sys", &counter_parser},
+	{"tables/page_owner.tsv", &allocation_parser},
 	{"raw/memory/allocinfo", &allocation_parser},
 	{"tables/kernel_objects.tsv", &kernel_object_parser},
 	{"tables/kernel_holders.tsv", &kernel_object_parser},

@@ -44,6 +44,25 @@ static const struct subject {
 	 "Find out why the program does not close them; a crash of the display server or of the "
 	 "camera service frees them.",
 	 "the program works on many images or frames at once"},
+	{"drm", "gpu", "graphics buffers in main memory",
+	 "buffers of TTM (amdgpu, nouveau, xe) are pages of their own; those of other drivers are "
+	 "counted as shared memory",
+	 "Find out what the program keeps: textures and frames live until it frees them or ends.",
+	 "the program is meant to work on that much"},
+	{"rdma", "heap", "memory registered with RDMA devices",
+	 "it is the process's own heap, shared memory or huge pages, and counted there; registered "
+	 "it "
+	 "is pinned, so it can be neither swapped nor moved nor given back",
+	 "Register less, or use on-demand paging; LimitMEMLOCK of the unit bounds it.",
+	 "the program is meant to exchange that much with other machines"},
+	{"page-pool", "network", "pages of network receive queues (page pool)",
+	 "the pages lie in the receive rings, in the pool, or in packets that wait in sockets",
+	 "Where it is far more than the rings (ethtool -g) hold, packets are kept by someone who "
+	 "does "
+	 "not read them, or were lost by the driver: look at the sockets' queues first, then at "
+	 "the "
+	 "driver's version.",
+	 "many queues with large rings and a large MTU were set up on purpose"},
 	{"io-uring", "io-uring", "io_uring rings",
 	 "rings are pages that no counter of the kernel has",
 	 "Lower the number of rings or of their entries in the program.", NULL},
@@ -128,7 +147,9 @@ static void one(const struct model *m, struct findings *out, const struct subjec
 				h->cgroup ? cgroup_words(out, h->cgroup) : "");
 	else
 		f = finding_add(out, "driver.memory", severity, CONFIDENCE_HIGH,
-				"%s of %s (%d%% of memory) are held by no open file",
+				!strcmp(s->kind, "page-pool")
+					? "%s of %s (%d%% of memory) are held by network devices"
+					: "%s of %s (%d%% of memory) are held by no open file",
 				size_words(out, bytes), s->what, percent(bytes, total));
 	if (!f)
 		return;

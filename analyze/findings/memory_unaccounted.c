@@ -39,23 +39,55 @@ static const char *pages_of(const struct model *m, struct findings *out)
 	return n ? text : NULL;
 }
 
-/* The three places in the kernel's code that hold most; not those that fill slab, page cache and
- * processes, which are counted. */
+static bool starts_with_any(const char *text, const char *const *list)
+{
+	for (; *list; list++)
+		if (!strncmp(text, *list, strlen(*list)))
+			return true;
+	return false;
+}
+
+/* What fills slab, page cache, processes and the like, which have counters of their own. */
+static bool is_counted(const struct fact_allocation *a)
+{
+	static const char *const files[] = {"mm/slub.c",   "mm/filemap.c",     "mm/memory.c",
+					    "mm/shmem.c",  "mm/huge_memory.c", "mm/readahead.c",
+					    "mm/percpu.c", "mm/vmalloc.c",     NULL};
+	static const char *const functions[] = {
+		/* slab */
+		"allocate_slab", "new_slab", "___kmalloc_large", "__kmalloc_large", "kmalloc_large",
+		"kmalloc_order",
+		/* page cache, shared memory, swap */
+		"filemap_alloc_folio", "__filemap_get_folio", "page_cache_ra", "ra_alloc_folio",
+		"readahead", "__page_cache_alloc", "pagecache_get_page", "grab_cache_page",
+		"shmem_alloc", "__read_swap_cache", "do_swap_page", "grow_dev", "bdev_getblk",
+		/* processes */
+		"do_anonymous_page", "alloc_anon_folio", "do_huge_pmd", "vma_alloc", "wp_page_copy",
+		"do_wp_page", "do_cow_fault", "do_fault", "khugepaged", "collapse_", "alloc_charge",
+		"copy_", "migrate", "alloc_migrat", "do_user_addr_fault",
+		/* page tables, stacks, per-CPU data, vmalloc, huge pages */
+		"pte_alloc", "__pte_alloc", "pmd_alloc", "__pmd_alloc", "__pud_alloc", "pgd_alloc",
+		"__p4d_alloc", "__pgd_alloc", "pcpu_", "vm_area_alloc_pages", "__vmalloc_",
+		"alloc_thread_stack", "dup_task_struct", "hugetlb_", "alloc_fresh_hugetlb",
+		"alloc_buddy_hugetlb", "only_alloc_fresh_hugetlb", NULL};
+
+	return starts_with_any(a->place, files) ||
+	       (a->function && !strcmp(a->place, "page_owner") &&
+		starts_with_any(a->function, functions));
+}
+
+/* The three places in the kernel's code that hold most of what nothing else counts. */
 static const char *largest_places(const struct model *m, struct findings *out)
 {
-	static const char *const counted[] = {"mm/slub.c",   "mm/filemap.c",	 "mm/memory.c",
-					      "mm/shmem.c",  "mm/huge_memory.c", "mm/readahead.c",
-					      "mm/percpu.c", "mm/vmalloc.c"};
 	const struct fact_allocation *best[3] = {NULL};
 	const char *text = NULL;
 
 	for (size_t i = 0; i < m->facts->allocations.count; i++) {
 		const struct fact_allocation *a = &m->facts->allocations.rows[i];
-		bool skip = !a->place || a->bytes == FACT_NONE;
 
-		for (size_t k = 0; !skip && k < sizeof(counted) / sizeof(*counted); k++)
-			skip = !strncmp(a->place, counted[k], strlen(counted[k]));
-		for (size_t k = 0; !skip && a && k < 3; k++)
+		if (!a->place || a->bytes == FACT_NONE || is_counted(a))
+			continue;
+		for (size_t k = 0; a && k < 3; k++)
 			if (!best[k] || a->bytes > best[k]->bytes) {
 				const struct fact_allocation *next = best[k];
 
@@ -104,8 +136,8 @@ int rule_memory_unaccounted(const struct model *m, struct findings *out)
 				pages);
 	if (largest_places(m, out))
 		finding_because(out, f, "#allocations",
-				"the largest allocations outside slab and page cache, by "
-				"/proc/allocinfo: %s",
+				"the largest allocations outside slab, page cache and processes, "
+				"by the kernel's own record of them: %s",
 				largest_places(m, out));
 	if (m->facts->vmalloc.count == 0)
 		finding_because(out, f, "#collectors", "vmallocinfo was not seen");
@@ -115,10 +147,11 @@ int rule_memory_unaccounted(const struct model *m, struct findings *out)
 	finding_advice(
 		out, f,
 		"With ZFS, read /proc/spl/kstat/zfs/arcstats: its cache is in no counter either.");
-	finding_advice(
-		out, f,
-		"Else look at network rings (ethtool -g), RDMA and GPU drivers; on kernel 6.10 or "
-		"newer /proc/allocinfo names the code that allocated the pages.");
+	finding_advice(out, f,
+		       "Else look at network rings (ethtool -g), RDMA and GPU drivers.  A capture "
+		       "names the "
+		       "code that allocated the pages where the kernel keeps account: booted with "
+		       "page_owner=on, or on 6.10 and newer with sysctl.vm.mem_profiling=1.");
 	f->wrong_if = "much was allocated or freed between the readings of the counters";
 	return 0;
 }

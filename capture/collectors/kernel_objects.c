@@ -4,6 +4,7 @@
  * sockets, data that waits in sockets and pipes, BPF maps, buffers of devices.  Every open file of
  * every process is looked at in the kernel's own memory, so that no module has to be loaded, no
  * name space entered and no process stopped.  Each subject has a file of its own: object_NAME.c.
+ * Where that memory is not to be read there is a lower rung, object_low.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,40 +20,27 @@
 #include "../base/cleanup.h"
 #include "../base/clock.h"
 #include "object_walk.h"
+#include "page_owner.h"
 
 #define MAX_SKBS (1u << 20)
 #define TIME_LEFT 8 /* of the time until the deadline, this part is left for the tables */
 
+/* There is always a rung to stand on, on a live machine. */
 static void kernel_objects_probe(const struct capture_options *o, const struct sysroot *root,
 				 struct probe_result *ret)
 {
-	struct stat st;
-
+	(void)o;
 	*ret = (struct probe_result){.status = COLLECTOR_OK, .expected_bytes = 16 << 10};
-	if (root->recorded) {
-		ret->status = COLLECTOR_UNSUPPORTED;
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "%s: a recorded tree has no open files to look at", root->path);
-	} else if (o->memory_source == MEMORY_KPAGEFLAGS || o->memory_source == MEMORY_PROCFS) {
-		ret->status = COLLECTOR_UNSUPPORTED;
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "--memory-source: the kernel's memory is not to be read");
-	} else if (!o->btf_file && fstatat(root->sys_fd, "kernel/btf/vmlinux", &st, 0) < 0) {
-		ret->status = COLLECTOR_UNSUPPORTED;
-		ret->no = errno;
-		snprintf(ret->reason, sizeof(ret->reason), "/sys/kernel/btf/vmlinux: %s",
-			 strerror(errno));
-	} else if (geteuid() != 0) {
-		ret->status = COLLECTOR_DENIED;
-		ret->no = EPERM;
-		snprintf(ret->reason, sizeof(ret->reason), "the kernel's memory: %s (needs root)",
-			 strerror(EPERM));
-	}
+	if (!root->recorded)
+		return;
+	ret->status = COLLECTOR_UNSUPPORTED;
+	snprintf(ret->reason, sizeof(ret->reason),
+		 "%s: a recorded tree has no open files to look at", root->path);
 }
 
 /* ------------------------------------------------------------------ what a file is */
 
-static enum file_class class_of_link(const char *link)
+enum file_class object_class_of_link(const char *link)
 {
 	static const struct {
 		const char *prefix;
@@ -65,6 +53,7 @@ static enum file_class class_of_link(const char *link)
 		{"anon_inode:bpf_link", FILE_CLASS_BPF_LINK},
 		{"/dmabuf:", FILE_CLASS_DMA_BUF},
 		{"anon_inode:[io_uring]", FILE_CLASS_IO_URING},
+		{"/dev/dri/", FILE_CLASS_DRM},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++)
@@ -102,7 +91,7 @@ static enum file_class classify(struct object_walk *w, const struct task_file *f
 	/* The link is of this file only if the descriptor still is. */
 	if (kmem_read(w->s, f->slot, &file, sizeof(file)) < 0 || file != f->file)
 		return FILE_CLASS_NONE;
-	class = is_fifo(w, f->inode) ? FILE_CLASS_PIPE : class_of_link(link);
+	class = is_fifo(w, f->inode) ? FILE_CLASS_PIPE : object_class_of_link(link);
 	w->ops[w->op_count].op = f->op;
 	w->ops[w->op_count++].class = class;
 	return class;
@@ -137,6 +126,9 @@ static int one_file(void *ctx, const struct task_file *f)
 		return 0;
 	case FILE_CLASS_IO_URING:
 		object_io_uring(w, f);
+		return 0;
+	case FILE_CLASS_DRM:
+		object_drm(w, f->pid, f->fd);
 		return 0;
 	default:
 		return 0;
@@ -212,13 +204,11 @@ static int layouts(struct object_walk *w, struct err *e)
 	return r;
 }
 
+/* By the kernel's own structures. */
 static int look(struct object_walk *w, struct err *e)
 {
-	int fds[2] = {-1, -1}, r = object_bpf_list(w);
+	int fds[2] = {-1, -1}, r = layouts(w, e);
 
-	if (r < 0 && r != -ENOSYS)
-		emit_note(w->c->out, "BPF maps: %s", strerror(-r));
-	r = layouts(w, e);
 	if (r == 0 && make_own_pipe(w, fds) < 0)
 		emit_note(w->c->out, "pipe: %s: what is in pipes is not told", strerror(errno));
 	if (r == 0)
@@ -227,6 +217,19 @@ static int look(struct object_walk *w, struct err *e)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	return r;
+}
+
+/* What the kernel tells of itself when asked, whatever the rung. */
+static void ask(struct object_walk *w)
+{
+	int r = object_bpf_list(w);
+
+	if (r < 0)
+		w->t->untold |= 1u << OBJECT_BPF_MAP;
+	if (r < 0 && r != -ENOSYS)
+		emit_note(w->c->out, "BPF maps: %s", strerror(-r));
+	object_rdma(w);
+	object_page_pools(w);
 }
 
 static void give_status(struct collect *c, int r, const struct err *e)
@@ -240,18 +243,50 @@ static void give_status(struct collect *c, int r, const struct err *e)
 	emit_status(c->out, s, e->no ? e->no : -r, "%s", e->no ? e->text : strerror(-r));
 }
 
-/* A locked kernel keeps its memory to itself, whoever asks: nothing that privilege would help. */
-static int without_memory(struct collect *c, int r, const struct err *e)
+/* The ladder ends its words with the rung it took for pages, which is not ours. */
+static const char *without_rung(struct err *e)
 {
-	char lockdown[KMEM_LOCKDOWN];
+	char *rung = strstr(e->text, "; using ");
 
-	kmem_lockdown(c->root, lockdown);
-	if (strcmp(lockdown, "confidentiality") != 0) {
-		give_status(c, r, e);
+	if (rung)
+		*rung = '\0';
+	return e->text;
+}
+
+/* Less than there would be: said, and partial if it was refused and is not just not there. */
+static int look_low(struct object_walk *w, const char *why, bool refused, struct err *e)
+{
+	int r = object_low(w, e);
+
+	if (r < 0)
 		return r;
-	}
-	emit_status(c->out, COLLECTOR_UNSUPPORTED, e->no, "%s", e->text);
+	if (refused)
+		emit_status(w->c->out, COLLECTOR_PARTIAL, EPERM,
+			    "%s; using /proc/PID/fd and sock_diag", why);
+	else
+		emit_note(w->c->out, "%s; using /proc/PID/fd and sock_diag", why);
 	return 0;
+}
+
+static int write_tables(struct object_walk *w, const char *why, bool refused, struct err *e)
+{
+	int found, r;
+
+	ask(w);
+	found = w->s ? look(w, e) : look_low(w, why, refused, e);
+	/* Types that lead nowhere, or no task to start from: still the lower rung. */
+	if (w->s && found == -ENOTSUP) {
+		char text[512];
+
+		snprintf(text, sizeof(text), "%s", e->no ? e->text : strerror(ENOTSUP));
+		*e = (struct err){0};
+		found = look_low(w, text, false, e);
+	}
+	emit_loss(w->c->out, "buffers of sockets beyond the bound", w->skbs_skipped);
+	r = object_table_emit(w->t, w->c->out);
+	if (r >= 0)
+		r = page_owner_emit(w->c, w->until_ns);
+	return r < 0 ? r : found;
 }
 
 static int kernel_objects_write(struct collect *c)
@@ -260,42 +295,37 @@ static int kernel_objects_write(struct collect *c)
 	struct object_table table = {0};
 	struct kmem_rung g = {0};
 	struct object_walk w = {.c = c, .t = &table, .skbs_left = MAX_SKBS};
-	struct err e = {0};
-	int r, found;
+	struct err above = {0}, e = {0};
+	bool asked_for = c->options->memory_source == MEMORY_KPAGEFLAGS ||
+			 c->options->memory_source == MEMORY_PROCFS;
+	int stood, r;
 
 	w.until_ns =
 		c->deadline_ns > now ? c->deadline_ns - (c->deadline_ns - now) / TIME_LEFT : now;
-	r = kmem_stand(&g, c->options, c->root, &e);
-	if (r == 0 && !g.source) {
-		r = -(e.no ? e.no : ENOTSUP);
-		kmem_leave(&g);
-	}
-	if (r < 0)
-		return without_memory(c, r, &e);
-	e = (struct err){0};
 	if (getentropy(&w.seed, sizeof(w.seed)) < 0)
 		w.seed = now;
-	w.s = g.source;
+	stood = kmem_stand(&g, c->options, c->root, &above);
+	w.s = stood == 0 ? g.source : NULL;
 	w.l = &g.layout;
 	r = object_table_init(&table, c->memory_limit / 2);
-	if (r == 0) {
-		found = look(&w, &e);
-		emit_loss(c->out, "buffers of sockets beyond the bound", w.skbs_skipped);
-		r = object_table_emit(&table, c->out);
-		if (r == 0)
-			r = found;
-	}
+	if (r == 0)
+		r = write_tables(&w,
+				 asked_for  ? "--memory-source: the kernel's memory is not read"
+				 : above.no ? without_rung(&above)
+					    : "the kernel's memory is not to be read",
+				 !asked_for && (stood == 0 ? g.refused : stood == -EPERM), &e);
 	if (r < 0)
 		give_status(c, r, &e);
 	object_table_release(&table);
-	kmem_leave(&g);
+	if (stood == 0)
+		kmem_leave(&g);
 	return r;
 }
 
 const struct collector collector_kernel_objects = {
 	.name = "kernel-objects",
 	.summary = "packet rings, socket queues, pipes, BPF maps and more, and who holds them",
-	.needs = "root (as page-cache), kernel BTF",
+	.needs = "root and kernel BTF for all of it; sockets and one's own without",
 	.memory_share = 16,
 	.probe = kernel_objects_probe,
 	.write = kernel_objects_write,

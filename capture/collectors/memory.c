@@ -99,6 +99,11 @@ static const struct memory_family families[] = {
 	 {"nr_hugepages", "free_hugepages", "resv_hugepages", "surplus_hugepages",
 	  "nr_overcommit_hugepages"}},
 	{"sys/block", "zram", {"mm_stat", "disksize", "comp_algorithm", "io_stat"}},
+	/* Areas for contiguous allocations; the latter with CONFIG_CMA_DEBUGFS. */
+	{"sys/kernel/mm/cma",
+	 "",
+	 {"total_pages", "available_pages", "alloc_pages_success", "release_pages_success"}},
+	{"sys/kernel/debug/cma", "", {"count", "used"}},
 };
 
 static void memory_probe(const struct capture_options *o, const struct sysroot *root,
@@ -140,7 +145,7 @@ static int family_entries(struct gather *g, const struct memory_family *f)
 	while (r >= 0 && (d = readdir(dir))) {
 		char path[512];
 
-		if (strncmp(d->d_name, f->prefix, strlen(f->prefix)) != 0)
+		if (d->d_name[0] == '.' || strncmp(d->d_name, f->prefix, strlen(f->prefix)) != 0)
 			continue;
 		if (++seen > MAX_NODES) {
 			emit_loss(g->c->out, "directories beyond the bound", 1);

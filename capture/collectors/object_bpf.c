@@ -282,14 +282,22 @@ static uint64_t read_pointer(struct object_walk *w, uint64_t addr, struct kmem_f
 	return p;
 }
 
-void object_bpf_hold(struct object_walk *w, const struct task_file *f, enum file_class class)
+void object_bpf_hold_program(struct object_walk *w, uint32_t prog, uint32_t pid)
 {
 	uint32_t maps[MAX_PROG_MAPS] = {0};
 	struct bpf_prog_info p = {.nr_map_ids = MAX_PROG_MAPS,
 				  .map_ids = (uint64_t)(uintptr_t)maps};
+	_cleanup_fd_ int fd = prog ? open_id(BPF_PROG_GET_FD_BY_ID, prog) : -1;
+
+	if (fd < 0 || info(fd, &p, sizeof(p)) < 0)
+		return;
+	for (uint32_t i = 0; i < p.nr_map_ids && i < MAX_PROG_MAPS; i++)
+		object_hold(w->t, OBJECT_BPF_MAP, maps[i], pid);
+}
+
+void object_bpf_hold(struct object_walk *w, const struct task_file *f, enum file_class class)
+{
 	uint64_t prog = f->private_data;
-	_cleanup_fd_ int fd = -1;
-	uint32_t id;
 
 	if (class == FILE_CLASS_BPF_MAP) {
 		object_hold(w->t, OBJECT_BPF_MAP, read_id(w, f->private_data, w->ol.bpf.map_id),
@@ -298,12 +306,8 @@ void object_bpf_hold(struct object_walk *w, const struct task_file *f, enum file
 	}
 	if (class == FILE_CLASS_BPF_LINK)
 		prog = read_pointer(w, f->private_data, w->ol.bpf.link_prog);
-	if (!prog)
-		return;
-	id = read_id(w, read_pointer(w, prog, w->ol.bpf.prog_aux), w->ol.bpf.aux_id);
-	fd = id ? open_id(BPF_PROG_GET_FD_BY_ID, id) : -1;
-	if (fd < 0 || info(fd, &p, sizeof(p)) < 0)
-		return;
-	for (uint32_t i = 0; i < p.nr_map_ids && i < MAX_PROG_MAPS; i++)
-		object_hold(w->t, OBJECT_BPF_MAP, maps[i], f->pid);
+	if (prog)
+		object_bpf_hold_program(
+			w, read_id(w, read_pointer(w, prog, w->ol.bpf.prog_aux), w->ol.bpf.aux_id),
+			f->pid);
 }

@@ -48,7 +48,7 @@ static bool is_shmem(struct object_walk *w, uint64_t buf)
 	if (!plausible_object(array) || kmem_read(w->s, array, &page, sizeof(page)) < 0 ||
 	    !plausible_object(page))
 		return true;
-	return object_is_page_cache(w, page);
+	return object_page_owner(w, page) == PAGE_OF_FILE;
 }
 
 /* Where a buffer's pages are counted depends on who made it. */

@@ -22,38 +22,43 @@
 #define SOCK_ROOM 4096
 
 struct queue {
-	uint64_t bytes, page_bytes, data, skbs;
+	uint64_t bytes, page_bytes, pool_bytes, data, skbs;
 	bool whole; /* walked to its end */
 };
 
-bool object_is_page_cache(struct object_walk *w, uint64_t page)
+enum page_owner object_page_owner(struct object_walk *w, uint64_t page)
 {
 	unsigned char p[256];
-	uint64_t head, mapping;
+	uint64_t head;
 
 	if (w->l->page.size > sizeof(p) || kmem_read(w->s, page, p, w->l->page.size) < 0)
-		return false;
+		return PAGE_OF_NOBODY;
 	head = page_head(w->l, p, page);
 	if (head && kmem_read(w->s, head, p, w->l->page.size) < 0)
-		return false;
-	mapping = page_word(p, w->l->page.mapping);
-	return mapping != 0;
+		return PAGE_OF_NOBODY;
+	if (page_is_pool(w->l, p))
+		return PAGE_OF_POOL;
+	return page_word(p, w->l->page.mapping) ? PAGE_OF_FILE : PAGE_OF_NOBODY;
 }
 
-static uint64_t fragments(struct object_walk *w, const unsigned char *info, uint64_t n)
+static void fragments(struct object_walk *w, const unsigned char *info, uint64_t n, struct queue *q)
 {
 	const struct object_layout *l = &w->ol;
-	uint64_t bytes = 0;
 
 	for (uint64_t i = 0; i < n; i++) {
 		const unsigned char *f = info + l->skb.frags.offset + i * l->skb.frag_size;
 		uint64_t page = field_get(f, l->skb.frag_page), len = field_get(f, l->skb.frag_len);
+		enum page_owner owner;
 
 		/* Bit 0: memory of a device, since 6.12. */
-		if (plausible_object(page) && !object_is_page_cache(w, page))
-			bytes += len;
+		if (!plausible_object(page))
+			continue;
+		owner = object_page_owner(w, page);
+		if (owner == PAGE_OF_POOL)
+			q->pool_bytes += len;
+		else if (owner == PAGE_OF_NOBODY)
+			q->page_bytes += len;
 	}
-	return bytes;
 }
 
 /* One buffer, and those chained to it.  *ret_next: the next one of the queue. */
@@ -85,7 +90,7 @@ static bool one_skb(struct object_walk *w, uint64_t skb, struct queue *q, uint64
 		return true;
 	if (n && kmem_read(w->s, head + end, info, l->skb.frags.offset + n * l->skb.frag_size) < 0)
 		return true;
-	q->page_bytes += fragments(w, info, n);
+	fragments(w, info, n, q);
 	*ret_chain = field_get(info, l->skb.frag_list);
 	return true;
 }
@@ -113,6 +118,7 @@ static struct queue walk_queue(struct object_walk *w, uint64_t head, const unsig
 			if (!one_skb(w, chain, &part, &next, &(uint64_t){0}))
 				break;
 			q.page_bytes += part.page_bytes;
+			q.pool_bytes += part.pool_bytes;
 			chain = next;
 		}
 	}
@@ -254,6 +260,7 @@ static void measure(struct object_walk *w, const unsigned char *sk, uint64_t add
 		wmem = 0;
 	o->bytes = at_least(r.bytes, rmem) + at_least(t.bytes, tcp ? wmem : 0) + backlog;
 	o->page_bytes = r.page_bytes + t.page_bytes;
+	o->pool_bytes = r.pool_bytes + t.pool_bytes;
 	o->waiting = r.data;
 	/* What was sent and is not acknowledged, or came out of order, stands in trees that are not
 	 * walked; TCP keeps its data in fragments. */
@@ -306,7 +313,8 @@ void object_socket(struct object_walk *w, const struct task_file *f, uint64_t in
 		&o);
 	if (family == AF_PACKET)
 		packet_socket(w, addr, &o);
-	if (o.page_bytes < o.bytes / 2) /* many small buffers: the heads weigh more than the data */
+	if (o.page_bytes + o.pool_bytes <
+	    o.bytes / 2) /* many small buffers: the heads weigh more than the data */
 		o.memory = MEMORY_SLAB;
 	if (o.bytes < OBJECT_LEAST) {
 		object_add_small(w->t, &o);

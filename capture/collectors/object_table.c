@@ -19,11 +19,15 @@ static const char *const kind_names[OBJECT_KIND_COUNT] = {
 	[OBJECT_IO_URING] = "io-uring",
 	[OBJECT_OPEN_FILES] = "open-files",
 	[OBJECT_HUGE_PAGES] = "huge-pages",
+	[OBJECT_DRM] = "drm",
+	[OBJECT_VRAM] = "vram",
+	[OBJECT_RDMA] = "rdma",
+	[OBJECT_PAGE_POOL] = "page-pool",
 };
 static const char *const memory_names[] = {
-	[MEMORY_PAGES] = "pages",   [MEMORY_VMALLOC] = "vmalloc", [MEMORY_SLAB] = "slab",
-	[MEMORY_PERCPU] = "percpu", [MEMORY_HUGETLB] = "hugetlb", [MEMORY_SHMEM] = "shmem",
-	[MEMORY_UNKNOWN] = "",
+	[MEMORY_PAGES] = "pages",     [MEMORY_VMALLOC] = "vmalloc", [MEMORY_SLAB] = "slab",
+	[MEMORY_PERCPU] = "percpu",   [MEMORY_HUGETLB] = "hugetlb", [MEMORY_SHMEM] = "shmem",
+	[MEMORY_PROCESS] = "process", [MEMORY_VRAM] = "vram",	    [MEMORY_UNKNOWN] = "",
 };
 
 int object_table_init(struct object_table *t, size_t memory)
@@ -134,6 +138,7 @@ void object_add_small(struct object_table *t, const struct object *o)
 	s->memory = o->memory;
 	s->bytes += o->bytes;
 	s->page_bytes += o->page_bytes == OBJECT_NONE ? 0 : o->page_bytes;
+	s->pool_bytes += o->pool_bytes;
 	s->capacity = OBJECT_NONE;
 	s->waiting += o->waiting == OBJECT_NONE ? 0 : o->waiting;
 	s->count++;
@@ -183,6 +188,7 @@ static int emit_object(struct emit *out, const struct object *o)
 	row_known(out, o->page_bytes);
 	row_known(out, o->capacity);
 	row_known(out, o->waiting);
+	row_u64(out, o->pool_bytes);
 	row_cstr(out, memory_names[o->memory]);
 	if (o->netns)
 		row_u64(out, o->netns);
@@ -191,6 +197,18 @@ static int emit_object(struct emit *out, const struct object *o)
 	row_cstr(out, o->name);
 	row_cstr(out, o->detail);
 	return row_end(out);
+}
+
+/* A kind that could not be looked at: no objects, and that they hold nothing is not said. */
+static int emit_untold(struct emit *out, enum object_kind kind)
+{
+	const struct object o = {.kind = (uint8_t)kind,
+				 .memory = MEMORY_UNKNOWN,
+				 .page_bytes = OBJECT_NONE,
+				 .capacity = OBJECT_NONE,
+				 .waiting = OBJECT_NONE};
+
+	return emit_object(out, &o);
 }
 
 static int emit_holders(struct object_table *t, struct emit *out)
@@ -211,15 +229,19 @@ static int emit_holders(struct object_table *t, struct emit *out)
 
 int object_table_emit(struct object_table *t, struct emit *out)
 {
-	int r = member_open(out, "tables/kernel_objects.tsv",
-			    "kind\tid\tcount\tbytes\tpage_bytes\tcapacity\twaiting\tmemory\tnetns\t"
-			    "name\tdetail\n");
+	int r = member_open(
+		out, "tables/kernel_objects.tsv",
+		"kind\tid\tcount\tbytes\tpage_bytes\tcapacity\twaiting\tpool_bytes\tmemory\t"
+		"netns\tname\tdetail\n");
 
 	for (size_t i = 0; i < t->count && r >= 0; i++)
 		r = emit_object(out, &t->rows[i]);
 	for (size_t i = 0; i < OBJECT_KIND_COUNT && r >= 0; i++)
 		if (t->small[i].count)
 			r = emit_object(out, &t->small[i]);
+	for (size_t i = 0; i < OBJECT_KIND_COUNT && r >= 0; i++)
+		if (t->untold >> i & 1)
+			r = emit_untold(out, i);
 	if (r >= 0)
 		r = member_close(out, false);
 	if (t->holders_dropped)

@@ -20,6 +20,10 @@ enum object_kind {
 	OBJECT_IO_URING,
 	OBJECT_OPEN_FILES, /* of one process: the structures behind its descriptors */
 	OBJECT_HUGE_PAGES, /* of one process: mapped, reserved, and not used */
+	OBJECT_DRM,	   /* of one client of a graphics device: its buffers in RAM */
+	OBJECT_VRAM,	   /* the same, those on the card */
+	OBJECT_RDMA,	   /* a registered memory region: pages of its process, pinned */
+	OBJECT_PAGE_POOL,  /* pages of a network device's queue */
 	OBJECT_KIND_COUNT,
 };
 
@@ -31,6 +35,8 @@ enum object_memory {
 	MEMORY_PERCPU,
 	MEMORY_HUGETLB, /* in a pool of huge pages */
 	MEMORY_SHMEM,	/* pins pages of shared memory, takes none of its own */
+	MEMORY_PROCESS, /* pins pages of a process, takes none of its own */
+	MEMORY_VRAM,	/* not in RAM at all */
 	MEMORY_UNKNOWN, /* of drivers, say */
 };
 
@@ -43,6 +49,7 @@ struct object {
 	uint64_t page_bytes; /* of these, in whole pages that no counter has; UINT64_MAX: not known
 			      */
 	uint64_t capacity;   /* what it may take; UINT64_MAX: not known */
+	uint64_t pool_bytes; /* beside those, in pages of a page pool, which has them as well */
 	uint64_t waiting;    /* bytes of data that nobody has read yet; UINT64_MAX: not known */
 	uint32_t netns;	     /* inode number; 0: none */
 	uint32_t count;	     /* objects in this row */
@@ -69,6 +76,7 @@ struct object_table {
 	struct object_holder *holders;
 	size_t holder_count, holder_cap, holder_max;
 	uint64_t holders_dropped;
+	uint32_t untold; /* bit of each kind that could not be looked at: it says so, not 0 */
 };
 
 /* memory: bytes that both tables may take. */

@@ -54,6 +54,7 @@ enum file_class {
 	FILE_CLASS_BPF_LINK,
 	FILE_CLASS_DMA_BUF,
 	FILE_CLASS_IO_URING,
+	FILE_CLASS_DRM,
 };
 
 #define MAX_OPS 512
@@ -76,7 +77,8 @@ struct object_walk {
 	uint64_t skbs_skipped;	/* not looked at: their queues are told by the counters */
 	uint64_t until_ns;
 	uint64_t files, task_files, task_slab; /* of all processes; of this one so far */
-	uint64_t seed; /* so that an id made of an address does not tell it */
+	uint32_t families; /* of the lower rung: sockets that this kernel tells of */
+	uint64_t seed;	   /* so that an id made of an address does not tell it */
 	bool no_time;
 };
 
@@ -85,8 +87,9 @@ struct object_walk {
 
 void object_pipe(struct object_walk *w, const struct task_file *f, uint64_t ino);
 void object_socket(struct object_walk *w, const struct task_file *f, uint64_t ino);
-/* Whether a struct page belongs to a file, and is counted with it. */
-bool object_is_page_cache(struct object_walk *w, uint64_t page);
+/* Where a struct page is counted: with the file it belongs to, or with its page pool. */
+enum page_owner { PAGE_OF_NOBODY, PAGE_OF_FILE, PAGE_OF_POOL };
+enum page_owner object_page_owner(struct object_walk *w, uint64_t page);
 
 /* object_buffers.c */
 void object_dma_buf(struct object_walk *w, const struct task_file *f, uint64_t ino);
@@ -100,3 +103,29 @@ int object_huge_pages(struct object_walk *w, const struct tasks *tasks);
 /* object_bpf.c: by system call, before the walk.  0, or why it could not be asked. */
 int object_bpf_list(struct object_walk *w);
 void object_bpf_hold(struct object_walk *w, const struct task_file *f, enum file_class class);
+void object_bpf_hold_program(struct object_walk *w, uint32_t prog, uint32_t pid);
+
+/* object_drm.c: a descriptor of a graphics device, by its fdinfo. */
+void object_drm(struct object_walk *w, uint32_t pid, uint32_t fd);
+void object_drm_text(struct object_table *t, const char *fdinfo, uint32_t pid);
+
+/* object_rdma.c, object_page_pool.c: by netlink, of all devices this network namespace has. */
+void object_rdma(struct object_walk *w);
+void object_page_pools(struct object_walk *w);
+/* One message of the answers. */
+int object_rdma_regions(struct object_table *t, uint32_t device, const char *device_name,
+			const unsigned char *payload, size_t len);
+void object_page_pool_message(struct object_table *t, const unsigned char *payload, size_t len);
+
+/* object_low.c: what /proc and netlink tell where the kernel's memory is not to be read. */
+int object_low(struct object_walk *w, struct err *e);
+/* object_diag.c: every socket of the network namespace we are in.  What was refused, or 0. */
+int object_diag(struct object_walk *w);
+/* Which of them it may ask for without loading a module; the others, in words. */
+void object_diag_families(struct object_walk *w);
+void object_diag_missing(const struct object_walk *w, char *ret, size_t cap);
+int object_diag_message(struct object_table *t, int family, int protocol,
+			const unsigned char *payload, size_t len);
+
+/* What a file is, by its link in /proc. */
+enum file_class object_class_of_link(const char *link);

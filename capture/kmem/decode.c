@@ -8,15 +8,16 @@
 #define MAPPING_MOVABLE 2u /* ≤ 6.17; together with ANON: KSM */
 
 static const char *const names[KIND_COUNT] = {
-	[KIND_FREE] = "free",	      [KIND_BUDDY] = "buddy",
-	[KIND_SLAB] = "slab",	      [KIND_PAGE_TABLE] = "page-table",
-	[KIND_ANON] = "anon",	      [KIND_FILE] = "file",
-	[KIND_SHMEM] = "shmem",	      [KIND_SWAP_CACHE] = "swap-cache",
-	[KIND_RESERVED] = "reserved", [KIND_OFFLINE] = "offline",
-	[KIND_HUGETLB] = "hugetlb",   [KIND_ZSMALLOC] = "zsmalloc",
-	[KIND_MOVABLE] = "movable",   [KIND_UNACCEPTED] = "unaccepted",
-	[KIND_GUARD] = "guard",	      [KIND_LARGE_KMALLOC] = "large-kmalloc",
-	[KIND_OTHER] = "other",	      [KIND_UNKNOWN] = "unknown",
+	[KIND_FREE] = "free",		[KIND_BUDDY] = "buddy",
+	[KIND_SLAB] = "slab",		[KIND_PAGE_TABLE] = "page-table",
+	[KIND_ANON] = "anon",		[KIND_FILE] = "file",
+	[KIND_SHMEM] = "shmem",		[KIND_SWAP_CACHE] = "swap-cache",
+	[KIND_RESERVED] = "reserved",	[KIND_OFFLINE] = "offline",
+	[KIND_HUGETLB] = "hugetlb",	[KIND_ZSMALLOC] = "zsmalloc",
+	[KIND_MOVABLE] = "movable",	[KIND_UNACCEPTED] = "unaccepted",
+	[KIND_GUARD] = "guard",		[KIND_LARGE_KMALLOC] = "large-kmalloc",
+	[KIND_PAGE_POOL] = "page-pool", [KIND_OTHER] = "other",
+	[KIND_UNKNOWN] = "unknown",
 };
 
 const char *page_kind_name(enum page_kind k)
@@ -45,6 +46,8 @@ static enum page_kind typed_byte(const struct kmem_page_types *t, uint32_t type)
 		return KIND_UNACCEPTED;
 	if (type == t->large_kmalloc)
 		return KIND_LARGE_KMALLOC;
+	if (type == t->netpp)
+		return KIND_PAGE_POOL;
 	return KIND_COUNT;
 }
 
@@ -85,6 +88,21 @@ static bool hugetlb_head(const struct kmem_layout *l, const unsigned char *page,
 	return false;
 }
 
+/*
+ * PP_SIGNATURE (include/linux/poison.h): 0x40 above an address that is none.  Since 6.16 the number
+ * of the page's DMA mapping stands between the two (PP_DMA_INDEX_MASK); the two lowest bits are not
+ * the pool's.
+ */
+#define PP_SIGNATURE 0xdead000000000040ULL
+#define PP_NOT_SIGNATURE (0xffffffffULL << 7 | 3)
+
+bool page_is_pool(const struct kmem_layout *l, const unsigned char *page)
+{
+	if (!field_present(l->page.pp_magic))
+		return false;
+	return (page_word(page, l->page.pp_magic) & ~PP_NOT_SIGNATURE) == PP_SIGNATURE;
+}
+
 enum page_kind page_classify(const struct kmem_layout *l, const unsigned char *page,
 			     const unsigned char *next, uint64_t *ret_mapping)
 {
@@ -120,7 +138,7 @@ enum page_kind page_classify(const struct kmem_layout *l, const unsigned char *p
 		return KIND_FREE;
 	if (flags & l->flags.swapcache && flags & l->flags.swapbacked && flags & l->flags.lru)
 		return KIND_SWAP_CACHE;
-	return KIND_OTHER;
+	return page_is_pool(l, page) ? KIND_PAGE_POOL : KIND_OTHER;
 }
 
 static bool mapped(const struct kmem_layout *l, const unsigned char *page,

@@ -25,8 +25,10 @@ enum page_kind {
 	KIND_UNACCEPTED,
 	KIND_GUARD,
 	KIND_LARGE_KMALLOC,
-	KIND_OTHER,   /* allocated, and the kernel does not mark for what */
-	KIND_UNKNOWN, /* the structure made no sense, e.g. it changed while it was read */
+	KIND_PAGE_POOL, /* of a network device's receive queue, or in a buffer that came from there
+			 */
+	KIND_OTHER,	/* allocated, and the kernel does not mark for what */
+	KIND_UNKNOWN,	/* the structure made no sense, e.g. it changed while it was read */
 	KIND_COUNT,
 	KIND_MAPPED = KIND_COUNT, /* has an address_space: to be looked at */
 };
@@ -81,6 +83,9 @@ static inline uint64_t page_head(const struct kmem_layout *l, const unsigned cha
 		return addr & info;
 	return info;
 }
+
+/* A page of a page pool (net/core/page_pool.c), which its mark tells while it has no file. */
+bool page_is_pool(const struct kmem_layout *l, const unsigned char *page);
 
 /*
  * What a page that is not a tail is.  KIND_MAPPED: *ret_mapping is what may be its address_space.

@@ -315,6 +315,7 @@ static void init_types(struct kmem_layout *l, const struct btf *btf)
 		t->zsmalloc = page_type(btf, "PGTY_zsmalloc");
 		t->unaccepted = page_type(btf, "PGTY_unaccepted");
 		t->large_kmalloc = page_type(btf, "PGTY_large_kmalloc");
+		t->netpp = page_type(btf, "PGTY_netpp"); /* of a page pool */
 		return;
 	}
 	t->form = PAGE_TYPE_BITS;
@@ -371,6 +372,9 @@ int kmem_layout_init(struct kmem_layout *ret, const struct btf *btf, struct err 
 	if (!field_present(l.slab.freelist))
 		find_any(btf, "page", "freelist", &l.slab.freelist);
 	l.page.memcg_is_plain = !find_any(btf, "page", "memcg_data", &f);
+	/* A part of struct page until struct netmem_desc, which lies over it, took its place. */
+	if (!find_any(btf, "page", "pp_magic", &l.page.pp_magic))
+		find_any(btf, "netmem_desc", "pp_magic", &l.page.pp_magic);
 	l.inode.size = find_struct(btf, "inode")->size;
 	l.dentry.size = find_struct(btf, "dentry")->size;
 	l.sb.size = find_struct(btf, "super_block")->size;
@@ -452,6 +456,7 @@ uint32_t layout_page_words(const struct kmem_layout *l)
 		l->page.mapcount,
 		l->page.refcount,
 		l->page.memcg_data,
+		l->page.pp_magic,
 		l->folio.large_mapcount,
 		l->folio.nr_pages_mapped,
 		l->folio.compound_mapcount,

@@ -32,7 +32,8 @@ enum page_type_form {
 struct kmem_page_types {
 	enum page_type_form form;
 	uint32_t base; /* PAGE_TYPE_BITS: the bits all typed pages have */
-	uint32_t buddy, offline, table, guard, hugetlb, slab, zsmalloc, unaccepted, large_kmalloc;
+	uint32_t buddy, offline, table, guard, hugetlb, slab, zsmalloc, unaccepted, large_kmalloc,
+		netpp;
 };
 
 /* Masks of single page flags; 0: not a flag of this kernel. */
@@ -46,6 +47,7 @@ struct kmem_layout {
 		uint32_t size; /* sizeof(struct page) */
 		struct kmem_field flags, compound_head, mapping, page_type, mapcount, refcount,
 			memcg_data;
+		struct kmem_field pp_magic; /* 5.12: of a page pool; may be absent */
 		bool compound_info;  /* ≥ 7.1: a tail may hold a mask instead of a pointer */
 		bool memcg_is_plain; /* ≤ 5.10: page.mem_cgroup, without flag bits except 0 */
 	} page;

@@ -151,6 +151,7 @@ static inline void world_layout(struct kmem_layout *l)
 	l->page.page_type = l->page.mapcount = W_FIELD(w_page, mapcount);
 	l->page.refcount = W_FIELD(w_page, refcount);
 	l->page.memcg_data = W_FIELD(w_page, memcg);
+	l->page.pp_magic = W_FIELD(w_page, compound_head); /* it lies there */
 	l->folio.large_mapcount = l->folio.nr_pages_mapped = l->folio.compound_mapcount =
 		l->folio.compound_dtor = l->folio.flags_1 = W_ABSENT;
 	l->hugetlb_dtor = KMEM_ABSENT;

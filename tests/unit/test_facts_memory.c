@@ -173,9 +173,34 @@ static void unknown_members_are_passed_over(void **state)
 	facts_destroy(f);
 }
 
+/* As zram and CMA print it, in the pack of small files. */
+static void test_small_files(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	struct facts *f;
+
+	facts_rows_pack(&t, "raw/memory/sys.000000009", "sys/block/zram0/mm_stat",
+			"  104857600   52428800   54525952        0   54525952        0        0   "
+			"     0        0\n",
+			"sys/block/zram1/mm_stat", "12 many\n",
+			"sys/kernel/mm/cma/reserved/total_pages", "16384\n",
+			"sys/kernel/mm/cma/reserved/available_pages", "12000\n",
+			"sys/kernel/debug/cma/cma-old/used", "77\n",
+			"sys/kernel/debug/cma/new/used", "x\n", NULL);
+	f = facts_rows_end(&t);
+	assert_int_equal(facts_counter(f, "zram", "zram0"), 54525952);
+	assert_true(facts_counter(f, "zram", "zram1") == FACT_NONE);
+	assert_int_equal(facts_counter(f, "cma_total_pages", "reserved"), 16384);
+	assert_int_equal(facts_counter(f, "cma_available_pages", "reserved"), 12000);
+	assert_int_equal(facts_counter(f, "cma_used", "old"), 77);
+	assert_true(facts_counter(f, "cma_used", "new") == FACT_NONE);
+	facts_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_small_files),
 		cmocka_unit_test(counters_have_two_readings),
 		cmocka_unit_test(zones_keep_their_watermarks),
 		cmocka_unit_test(slabs_are_whole_pages),

@@ -126,6 +126,14 @@ static void process(struct facts *f, uint64_t pid, const char *comm, const char 
 	p->shmem_bytes = 0;
 }
 
+static void kind(struct facts *f, const char *name, uint64_t pages)
+{
+	struct fact_page_type *t = ADD(f, page_types);
+
+	t->kind = name;
+	t->pages = pages;
+}
+
 static void parts_are_disjoint(void **state)
 {
 	struct facts *f = healthy();
@@ -184,6 +192,126 @@ static void measured_and_nothing_there(void **state)
 	j = judge(f);
 	assert_true(part(j.m, "pipes") == FACT_NONE);
 	done(j, f);
+}
+
+/* The lower rung: what it could not look at is not said to be nothing. */
+static void what_was_not_looked_at(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	object(f, "packet-ring", 1, 40 * MI);
+	object(f, "socket", 2, 9 * MI)->page_bytes = FACT_NONE;
+	object(f, "pipe", FACT_NONE, 0)->count = 0;
+	j = judge(f);
+	assert_int_equal(part(j.m, "network"), 40 * MI);
+	assert_true(part(j.m, "pipes") == FACT_NONE);
+	/* It was looked for, and there is none. */
+	assert_int_equal(part(j.m, "io-uring"), 0);
+	assert_int_equal(j.m->holding_count, 2);
+	done(j, f);
+}
+
+/* Pages of a pool that wait in a socket are in the pool and in the queue, and count once. */
+static void page_pools_are_disjoint(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	object(f, "socket", 2, 9 * MI)->pool_bytes = 30 * MI;
+	f->kernel_objects.rows[0].page_bytes = 2 * MI;
+	j = judge(f);
+	assert_int_equal(part(j.m, "network"), 32 * MI);
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	object(f, "page-pool", 7, 50 * MI);
+	j = judge(f);
+	assert_int_equal(part(j.m, "network"), 52 * MI);
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	/* A scan of every frame saw those of other network namespaces as well. */
+	scanned(f, 1);
+	kind(f, "page-pool", 70 * 256);
+	j = judge(f);
+	assert_int_equal(part(j.m, "network"), 72 * MI);
+	done(j, f);
+
+	/* A sample is no measurement of a part. */
+	f = healthy();
+	scanned(f, 64);
+	kind(f, "page-pool", 70 * 256);
+	object(f, "page-pool", 7, 50 * MI);
+	j = judge(f);
+	assert_int_equal(part(j.m, "network"), 50 * MI);
+	done(j, f);
+}
+
+static void graphics_memory(void **state)
+{
+	struct facts *f = healthy();
+	struct judged j;
+
+	process(f, 10, "compositor", "/");
+	process(f, 20, "client", "/");
+	object(f, "vram", 1, 3 * GI)->page_bytes = 0;
+	held(f, "vram", 1, 20, 1);
+	object(f, "drm", 1, 300 * MI)->page_bytes = 200 * MI;
+	held(f, "drm", 1, 20, 1);
+	object(f, "drm", 2, 100 * MI)->page_bytes = FACT_NONE; /* in Shmem */
+	j = judge(f);
+	assert_int_equal(part(j.m, "gpu"), 200 * MI);
+	assert_true(j.m->process_vram[0] == FACT_NONE);
+	assert_int_equal(j.m->process_vram[1], 3 * GI);
+	/* Memory of the card is none of the machine's. */
+	assert_string_equal(find_finding(j, "driver.memory")->scope_name, "client (20)");
+	assert_contains(find_finding(j, "driver.memory")->title, "300 MiB");
+	model_destroy(j.m);
+	findings_destroy(j.f);
+	meminfo_is(f, "GPUActive", 250 * MI);
+	meminfo_is(f, "GPUReclaim", 30 * MI);
+	j = judge(f);
+	assert_int_equal(part(j.m, "gpu"), 280 * MI);
+	done(j, f);
+}
+
+/* Registered with a card it is still the heap of its process. */
+static void registered_memory(void **state)
+{
+	struct facts *f = healthy();
+	const struct finding *w;
+	struct judged j;
+
+	process(f, 10, "mpi", "/");
+	object(f, "rdma", 1, GI)->page_bytes = 0;
+	f->kernel_objects.rows[0].memory = "process";
+	held(f, "rdma", 1, 10, 1);
+	j = judge(f);
+	assert_true(part(j.m, "rdma") == FACT_NONE);
+	w = find_finding(j, "driver.memory");
+	assert_non_null(w);
+	assert_contains(w->title, "registered with RDMA");
+	assert_contains(w->title, "mpi (pid 10)");
+	assert_contains(w->because[1].text, "counted there");
+	done(j, f);
+}
+
+static void owned_by_code(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	struct facts *f;
+
+	facts_rows_member(&t, "tables/page_owner.tsv",
+			  "function\tmodule\tpages\tblocks\n"
+			  "new_slab\t\t500000\t400000\n"
+			  "leaky_fill\tleaky\t262144\t512\n"
+			  "small\t\t1\t1\n"
+			  "\t\tx\t1\n");
+	f = facts_rows_end(&t);
+	assert_int_equal(f->allocations.count, 2);
+	assert_string_equal(f->allocations.rows[1].place, "page_owner");
+	assert_string_equal(f->allocations.rows[1].module, "leaky");
+	assert_int_equal(f->allocations.rows[1].bytes, GI);
+	facts_destroy(f);
 }
 
 static void each_object_is_held_once(void **state)
@@ -272,14 +400,6 @@ static void a_map_that_nobody_holds(void **state)
 	done(j, f);
 }
 
-static void kind(struct facts *f, const char *name, uint64_t pages)
-{
-	struct fact_page_type *t = ADD(f, page_types);
-
-	t->kind = name;
-	t->pages = pages;
-}
-
 static const struct model_account *account(const struct model *m, const char *what)
 {
 	for (size_t i = 0; i < m->account_count; i++)
@@ -343,6 +463,11 @@ int main(void)
 		cmocka_unit_test(allocations_by_place),
 		cmocka_unit_test(parts_are_disjoint),
 		cmocka_unit_test(measured_and_nothing_there),
+		cmocka_unit_test(what_was_not_looked_at),
+		cmocka_unit_test(page_pools_are_disjoint),
+		cmocka_unit_test(graphics_memory),
+		cmocka_unit_test(registered_memory),
+		cmocka_unit_test(owned_by_code),
 		cmocka_unit_test(each_object_is_held_once),
 		cmocka_unit_test(found_and_owned),
 		cmocka_unit_test(a_map_that_nobody_holds),

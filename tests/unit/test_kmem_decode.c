@@ -82,6 +82,35 @@ static void test_mappings(void **state)
 	assert_int_equal(kind(&l, (struct w_page){0}), KIND_FREE);
 }
 
+/* include/linux/poison.h: PP_SIGNATURE; 6.16 puts the number of the mapping above it. */
+static void test_page_pool(void **state)
+{
+	struct kmem_layout l;
+	struct w_page p = {.compound_head = 0xdead000000000040, .mapcount = ~0u, .refcount = 1};
+
+	world_layout(&l);
+	assert_int_equal(kind(&l, p), KIND_PAGE_POOL);
+	p.compound_head = 0xdead000000000040 | 0x1234567ULL << 7;
+	assert_int_equal(kind(&l, p), KIND_PAGE_POOL);
+	p.mapcount = 3;
+	assert_int_equal(kind(&l, p), KIND_PAGE_POOL);
+	/* Given back, the mark forgotten; then the poison of two lists. */
+	p.refcount = 0;
+	assert_int_equal(kind(&l, p), KIND_FREE);
+	p.refcount = 1;
+	p.compound_head = 0xdead000000000100;
+	assert_int_equal(kind(&l, p), KIND_OTHER);
+	p.compound_head = 0xdead000000000122;
+	assert_int_equal(kind(&l, p), KIND_OTHER);
+	p.compound_head = 0xdead000000000040;
+	l.page.pp_magic.offset = KMEM_ABSENT;
+	assert_int_equal(kind(&l, p), KIND_OTHER);
+	/* A type of its own. */
+	l.types.netpp = 0xfa;
+	assert_int_equal(kind(&l, (struct w_page){.mapcount = 0xfa000000, .refcount = 1}),
+			 KIND_PAGE_POOL);
+}
+
 static void test_heads(void **state)
 {
 	struct kmem_layout l;
@@ -155,6 +184,7 @@ int main(void)
 		cmocka_unit_test(test_byte_types),
 		cmocka_unit_test(test_bit_types),
 		cmocka_unit_test(test_mappings),
+		cmocka_unit_test(test_page_pool),
 		cmocka_unit_test(test_heads),
 		cmocka_unit_test(test_mapped_of_large_folios),
 		cmocka_unit_test(test_hugetlb_before_it_was_a_type),

@@ -137,6 +137,47 @@ static void test_arc(void **state)
 	done(j, f);
 }
 
+/* What has counters of its own, beside those of /proc/meminfo. */
+static void test_own_counters(void **state)
+{
+	struct facts *f = healthy();
+
+	counter2(f, "vmstat", "nr_zspages", 0, 30 * 256);
+	meminfo_is(f, "Zswap", 10 * MI);
+	counter2(f, "zram", "zram0", 0, 15 * MI);
+	counter2(f, "zram", "zram1", 0, 4 * MI);
+	/* 64 MiB set aside: 10 MiB a camera's, the rest lent; then an area of huge pages; one that
+	 * only tells what ever came and went; and one of debugfs. */
+	counter2(f, "cma_total_pages", "reserved", 64 * 256, 64 * 256);
+	counter2(f, "cma_available_pages", "reserved", 64 * 256, 54 * 256);
+	counter2(f, "cma_total_pages", "hugetlb0", 1024 * 256, 1024 * 256);
+	counter2(f, "cma_available_pages", "hugetlb0", 0, 0);
+	counter2(f, "cma_total_pages", "old", 64 * 256, 64 * 256);
+	counter2(f, "cma_alloc_pages_success", "old", 900, 1256);
+	counter2(f, "cma_release_pages_success", "old", 900, 1000);
+	counter2(f, "cma_used", "debug", 0, 512);
+	counter2(f, "vmstat", "balloon_inflate", 700, 1000);
+	counter2(f, "vmstat", "balloon_deflate", 0, 744);
+	struct judged j = judge(f);
+
+	assert_int_equal(part(j.m, "zram"), 19 * MI);
+	assert_int_equal(part(j.m, "cma"), 10 * MI + MI + 2 * MI);
+	assert_int_equal(part(j.m, "balloon"), MI);
+	assert_true(part(j.m, "kvm") == FACT_NONE);
+	adds_up(j.m);
+	done(j, f);
+
+	/* 6.11 tells a guest's page tables from an IOMMU's. */
+	f = healthy();
+	meminfo_is(f, "SecPageTables", 50 * MI);
+	counter2(f, "vmstat", "nr_iommu_pages", 256, 256);
+	j = judge(f);
+	assert_int_equal(part(j.m, "kvm"), 49 * MI);
+	assert_int_equal(part(j.m, "page-tables"), 31 * MI);
+	adds_up(j.m);
+	done(j, f);
+}
+
 /* Counters that contradict each other give an account that still adds up. */
 static void test_contradictory(void **state)
 {
@@ -207,6 +248,7 @@ int main(void)
 		cmocka_unit_test(test_shared_mappings),
 		cmocka_unit_test(test_swap_zram_balloon),
 		cmocka_unit_test(test_arc),
+		cmocka_unit_test(test_own_counters),
 		cmocka_unit_test(test_contradictory),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_none_everywhere),

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "netlink.h"
+
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../base/cleanup.h"
+#include "../base/clock.h"
+
+#define ANSWER (32u << 10) /* the kernel fills no more at once (netlink_dump()) */
+#define PATIENCE_MS 1000
+#define BODY_MAX 256
+
+static size_t padded(size_t n)
+{
+	return (n + 3) & ~(size_t)3;
+}
+
+int netlink_open(int protocol)
+{
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&kernel, sizeof(kernel)) < 0) {
+		int no = errno;
+
+		close(fd);
+		return -no;
+	}
+	return fd;
+}
+
+/* ------------------------------------------------------------------ taking apart */
+
+bool netlink_next(const unsigned char **data, size_t *len, struct netlink_attr *ret)
+{
+	struct nlattr a;
+	size_t step;
+
+	if (*len < sizeof(a))
+		return false;
+	memcpy(&a, *data, sizeof(a));
+	if (a.nla_len < sizeof(a) || a.nla_len > *len)
+		return false;
+	*ret = (struct netlink_attr){a.nla_type & NLA_TYPE_MASK, *data + sizeof(a),
+				     a.nla_len - sizeof(a)};
+	step = padded(a.nla_len);
+	if (step > *len)
+		step = *len;
+	*data += step;
+	*len -= step;
+	return true;
+}
+
+uint64_t netlink_number(const struct netlink_attr *a)
+{
+	uint64_t v = 0;
+
+	if (a->len != 1 && a->len != 2 && a->len != 4 && a->len != 8)
+		return UINT64_MAX;
+	memcpy(&v, a->data, a->len); /* the machines we run on are little-endian */
+	return v;
+}
+
+void netlink_text(const struct netlink_attr *a, char *ret, size_t cap)
+{
+	size_t n = strnlen((const char *)a->data, a->len);
+
+	if (n >= cap)
+		n = cap - 1;
+	memcpy(ret, a->data, n);
+	ret[n] = '\0';
+}
+
+int netlink_messages(const unsigned char *data, size_t len, netlink_fn fn, void *ctx)
+{
+	bool changed = false;
+
+	while (len >= sizeof(struct nlmsghdr)) {
+		struct nlmsghdr h;
+		const unsigned char *payload = data + sizeof(h);
+		size_t n, step;
+		int no = 0, r;
+
+		memcpy(&h, data, sizeof(h));
+		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > len)
+			return -EBADMSG;
+		n = h.nlmsg_len - sizeof(h);
+		changed |= h.nlmsg_flags & NLM_F_DUMP_INTR;
+		/* Both end with an errno; that of the end of a list is 0, or why it ends early. */
+		if (h.nlmsg_type == NLMSG_ERROR || h.nlmsg_type == NLMSG_DONE) {
+			if (n >= sizeof(no))
+				memcpy(&no, payload, sizeof(no));
+			return no > 0 ? -EBADMSG : no < 0 ? no : changed ? -EINTR : 0;
+		}
+		r = h.nlmsg_type == NLMSG_NOOP ? 0 : fn(ctx, h.nlmsg_type, payload, n);
+		if (r < 0)
+			return r;
+		step = padded(h.nlmsg_len);
+		if (step > len)
+			step = len;
+		data += step;
+		len -= step;
+	}
+	return 1;
+}
+
+/* ------------------------------------------------------------------ asking */
+
+bool netlink_put(unsigned char *body, size_t cap, size_t *len, uint16_t type, const void *data,
+		 size_t size)
+{
+	struct nlattr a = {.nla_len = (uint16_t)(sizeof(a) + size), .nla_type = type};
+
+	if (size > cap || *len > cap || cap - *len < sizeof(a) + padded(size))
+		return false;
+	memset(body + *len, 0, sizeof(a) + padded(size));
+	memcpy(body + *len, &a, sizeof(a));
+	memcpy(body + *len + sizeof(a), data, size);
+	*len += sizeof(a) + padded(size);
+	return true;
+}
+
+static int answers(int fd, uint64_t until_ns, netlink_fn fn, void *ctx)
+{
+	unsigned char data[ANSWER];
+	int r = 1;
+
+	while (r == 1) {
+		struct pollfd p = {.fd = fd, .events = POLLIN};
+		ssize_t n;
+
+		if (clock_ns(CLOCK_MONOTONIC) >= until_ns)
+			return -ETIME;
+		n = poll(&p, 1, PATIENCE_MS);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		if (n <= 0)
+			return -ETIMEDOUT;
+		n = recv(fd, data, sizeof(data), MSG_TRUNC);
+		if (n < 0)
+			return -errno;
+		if ((size_t)n > sizeof(data))
+			return -EMSGSIZE;
+		r = netlink_messages(data, (size_t)n, fn, ctx);
+	}
+	return r;
+}
+
+static int ask(int fd, uint16_t type, uint16_t flags, const void *body, size_t len)
+{
+	unsigned char request[sizeof(struct nlmsghdr) + BODY_MAX] = {0};
+	struct nlmsghdr h = {.nlmsg_len = (uint32_t)(sizeof(h) + len),
+			     .nlmsg_type = type,
+			     .nlmsg_flags = NLM_F_REQUEST | flags,
+			     .nlmsg_seq = 1};
+
+	if (len > BODY_MAX)
+		return -EMSGSIZE;
+	memcpy(request, &h, sizeof(h));
+	memcpy(request + sizeof(h), body, len);
+	return send(fd, request, sizeof(h) + len, 0) < 0 ? -errno : 0;
+}
+
+int netlink_dump(int fd, uint16_t type, const void *body, size_t len, uint64_t until_ns,
+		 netlink_fn fn, void *ctx)
+{
+	int r = ask(fd, type, NLM_F_DUMP, body, len);
+
+	return r < 0 ? r : answers(fd, until_ns, fn, ctx);
+}
+
+static int family_message(void *ctx, uint16_t type, const unsigned char *payload, size_t len)
+{
+	struct netlink_attr a;
+	int *family = ctx;
+
+	if (type != GENL_ID_CTRL || len < GENL_HDRLEN)
+		return 0;
+	payload += GENL_HDRLEN;
+	len -= GENL_HDRLEN;
+	while (netlink_next(&payload, &len, &a))
+		if (a.type == CTRL_ATTR_FAMILY_ID && a.len == 2)
+			*family = (int)netlink_number(&a);
+	return 0;
+}
+
+int netlink_family(int fd, const char *name, uint64_t until_ns)
+{
+	unsigned char body[BODY_MAX] = {CTRL_CMD_GETFAMILY, 1};
+	size_t len = GENL_HDRLEN;
+	int family = -ENOENT, r;
+
+	if (!netlink_put(body, sizeof(body), &len, CTRL_ATTR_FAMILY_NAME, name, strlen(name) + 1))
+		return -EMSGSIZE;
+	/* One message, then (NLM_F_ACK) an error that is none. */
+	r = ask(fd, GENL_ID_CTRL, NLM_F_ACK, body, len);
+	if (r == 0)
+		r = answers(fd, until_ns, family_message, &family);
+	return r < 0 ? r : family;
+}
