@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocks.h"
 #include "containers.h"
 #include "model_build.h"
 
@@ -109,6 +110,25 @@ static void count_pairs(struct model_build *b, struct rows *t, const struct look
 	}
 }
 
+struct cgroup_blocks {
+	struct rows *t;
+	const struct lookup *ids;
+};
+
+static bool side_of_cgroup(void *ctx, uint64_t file, uint64_t cgroup, struct block_side *ret)
+{
+	const struct lookup *ids = ((struct cgroup_blocks *)ctx)->ids;
+
+	ret->group = cgroup ? lookup_get(ids, cgroup, 0, NULL, 0) : 0;
+	ret->weight = 1;
+	return ret->group;
+}
+
+static void add_block(void *ctx, uint32_t group, const struct block_part *p)
+{
+	block_tally(&((struct cgroup_blocks *)ctx)->t->rows[group - 1].tally, p);
+}
+
 static void count_pages(struct model_build *b, struct rows *t, const struct lookup *ids)
 {
 	if (!b->sampled)
@@ -122,6 +142,7 @@ static void count_pages(struct model_build *b, struct rows *t, const struct look
 				none_add(t->rows[row - 1].tally.pages, or_zero(s->pages));
 	}
 	count_pairs(b, t, ids);
+	blocks_each(b, side_of_cgroup, add_block, &(struct cgroup_blocks){t, ids});
 	for (size_t i = 0; i < t->count; i++)
 		t->rows[i].cgroup.cached = t->rows[i].cgroup.fact
 						   ? estimate_total(&b->design, &t->rows[i].tally)

@@ -45,11 +45,9 @@ int sample_design_init(struct sample_design *ret, const struct fact_scan *scan)
 		d.done = d.draws / (double)scan->strata_total;
 	else
 		d.done = fmin(1, d.draws * d.one_in / d.population);
-	d.between = FACT_NONE_F;
-	if (scan->neighbours > 0 && scan->neighbours <= sane &&
-	    scan->neighbour_squares <= 4 * scan->neighbours)
-		d.between = (double)scan->neighbour_squares / (double)scan->neighbours / 2;
 	d.paired = scan->one_in > 1 && scan->pair_one_in > 0 && scan->pair_one_in <= sane;
+	d.blocked = d.paired && scan->finished != 1 && scan->block_one_in > 0 &&
+		    scan->block_one_in <= sane;
 	if (d.population < d.draws)
 		d.population = d.draws;
 	*ret = d;
@@ -90,24 +88,31 @@ static double alone(const struct tally *t)
 	return (paired - both) / paired;
 }
 
-/* v of the pages drawn and those that a stopped scan left out; d: its estimate from pairs, and
- * binomial k p(1 − p). */
-static double variance(const struct sample_design *s, double d, double binomial)
+/* What (Y − Y′)² comes to, a page; NaN: not known. */
+static double apart(const struct sample_design *s, const struct tally *t)
+{
+	double squares = (double)t->squares, pages = (double)t->blocked;
+
+	if (!s->blocked || t->blocked < FEW || t->blocked > t->pages || squares > 2 * pages)
+		return FACT_NONE_F;
+	return squares / pages;
+}
+
+/* v of the pages drawn and those that a stopped scan left out; d: its estimate from pairs, between:
+ * Σ (Y − Y′)² or NaN, binomial k p(1 − p). */
+static double variance(const struct sample_design *s, double d, double between, double binomial)
 {
 	double within = d * (1 - 1 / s->one_in);
 
-	return s->done * within + (1 - s->done) * fmax(within, 2 * binomial - d);
+	if (isnan(between))
+		between = fmax(within, 2 * binomial - d);
+	return s->done * within + (1 - s->done) * between;
 }
 
-/* between: Σ of the variances of one pair from its block, or NaN. */
-static struct estimate paired_total(const struct sample_design *s, const struct tally *t, double k,
-				    double between)
+static struct estimate paired_total(const struct sample_design *s, const struct tally *t, double k)
 {
 	double n = s->draws, d = k * alone(t), unit = s->population / n * s->page_size;
-	double v = variance(s, d, k * (1 - k / n));
-
-	if (!isnan(between))
-		v = fmin(v, s->done * d * (1 - 1 / s->one_in) + (1 - s->done) * between);
+	double v = variance(s, d, k * apart(s, t), k * (1 - k / n));
 	double a = k > 0 ? d / k : 1, b = n > k ? fmin(d / (n - k), 1) : 1;
 	double centre = k + (a - b) * Z95 * Z95 / 2, half = Z95 * sqrt(v + Z95 * Z95 / 4);
 
@@ -115,7 +120,7 @@ static struct estimate paired_total(const struct sample_design *s, const struct 
 				 fmin(fmax(centre + half, k), n) * unit};
 }
 
-static struct estimate total(const struct sample_design *d, const struct tally *t, double between)
+struct estimate estimate_total(const struct sample_design *d, const struct tally *t)
 {
 	double k = (double)t->pages, low, high, seen = k * d->page_size;
 	double all = d->population * d->page_size;
@@ -126,7 +131,7 @@ static struct estimate total(const struct sample_design *d, const struct tally *
 	if (k > d->draws) /* a lying archive: what it says was seen is all there can be */
 		k = d->draws;
 	if (d->paired) {
-		e = paired_total(d, t, k, between);
+		e = paired_total(d, t, k);
 	} else {
 		double n = fmax(d->draws / d->block, 1);
 
@@ -138,16 +143,6 @@ static struct estimate total(const struct sample_design *d, const struct tally *
 	/* What was seen is there. */
 	e.low = fmax(e.low, fmin(seen, e.bytes));
 	return e;
-}
-
-struct estimate estimate_total(const struct sample_design *d, const struct tally *t)
-{
-	return total(d, t, FACT_NONE_F);
-}
-
-struct estimate estimate_all(const struct sample_design *d, const struct tally *t)
-{
-	return total(d, t, d->between * d->draws / 2);
 }
 
 /* How many fewer pages there would be, had not one of them to be there; mu of them expected. */
@@ -166,7 +161,7 @@ struct estimate estimate_found(const struct sample_design *d, const struct tally
 		return e;
 	for (int i = 0; i < 3; i++) {
 		double fewer = fmax(k - witness(mu * independent), 0), dd = fewer * independent;
-		double v = variance(d, dd, fewer * (1 - fewer / d->draws));
+		double v = variance(d, dd, fewer * apart(d, t), fewer * (1 - fewer / d->draws));
 
 		mu = fmax(fewer + independent * Z95 * Z95 / 2 - Z95 * sqrt(v + Z95 * Z95 / 4), 0);
 	}
@@ -189,7 +184,7 @@ static double share_variance(const struct sample_design *s, const struct tally *
 	    part_alone < 0 || rest_alone < 0)
 		return binomial;
 	return variance(s, (x + (1 - r) * (1 - r) * part_alone + r * r * rest_alone) * k / paired,
-			binomial);
+			FACT_NONE_F, binomial);
 }
 
 struct estimate estimate_share(const struct sample_design *d, double whole_bytes,
@@ -233,8 +228,12 @@ struct estimate estimate_weighted(const struct sample_design *d, const struct we
 		return estimate_exact(0);
 	if (d->paired && w->paired_squares > 0)
 		ratio = fmin(fmax(1 - 2 * w->products / w->paired_squares, 0), 1);
-	double v = variance(d, w->squares * ratio, w->squares), one = w->squares / w->sum;
-	double unseen = w->largest + (1 - w->largest) / (w->pages + 1);
+	double between = FACT_NONE_F, one = w->squares / w->sum;
+
+	if (d->blocked && w->blocked_squares > 0 && w->differences <= 2 * w->blocked_squares)
+		between = w->squares * w->differences / w->blocked_squares;
+	double v = variance(d, w->squares * ratio, between, w->squares);
+	double unseen = w->largest + (1 - w->largest) * z2 / 2 / (w->pages + z2);
 	double high = w->sum + ratio * unseen * z2 / 2 + Z95 * sqrt(v + unseen * unseen * z2 / 4);
 	double low = w->sum + ratio * one * z2 / 2 - Z95 * sqrt(v + one * one * z2 / 4);
 

@@ -23,12 +23,17 @@
  * property: K x/k, a ratio, whose variance is that of the residuals e = y − (x/k) · (in the file).
  * It is at least what was seen, and at most K less what was seen to be without.
  *
- * Of a stopped scan the pairs not drawn add what pairs differ by, for their part: Σ (Y − Ȳ)² of the
- * Y = y₁ + y₂ that were drawn, 2 k(1 − k/n) − d, as if the pairs had been drawn from all of memory.
- * In truth they were drawn one batch after the other, each of which takes a random one of each few
- * neighbours, so that this is too wide, and the more so the larger the sum is.  For all of the page
- * cache the archive has the squares of what neighbours in a batch differ by, half of which is the
- * variance of one draw from such a block, a little more where blocks differ (Cochran 5A.12 again).
+ * Of a stopped scan the pairs not drawn add what pairs differ by.  Its batches take two random
+ *pairs of each block of neighbouring ones, so that this is a stratified sample of two stages:
+ *blocks, pairs of strata, frames.  With Y = y₁ + y₂ of a pair and f the part of the pairs that was
+ *drawn, each block gives (Cochran 10.3, theorem 10.2, and 5.4: the sum over blocks)
+ *
+ *	v = (1 − f) Σ (Y − Y′)² + f (1 − 2/N) d
+ *
+ * for each two pairs Y and Y′ of one block and batch, without a bias, whatever a block holds.  The
+ * archive has such fours of frames, or a part of them, from which Σ (Y − Y′)² is scaled as d is.
+ * Shares, and sums of which there are too few, have Σ (Y − Ȳ)² = 2 k(1 − k/n) − d in its place, as
+ *if the pairs had been drawn from all of memory: never too narrow, and too wide for large sums.
  *
  * Archives without pairs have one page of each stratum.  The variance of k is then Σ p_h(1 − p_h),
  * at most n p(1 − p) with p the mean of the p_h: a binomial interval is never too narrow.
@@ -43,9 +48,9 @@
  * that of all frames, those of the strata not drawn included.  Of smaller ones each
  * sampled page stands for one_in pages, and for one_in / K files: a file of K pages gives
  * K / one_in sampled pages on average, wherever they lie.  z² stands for files that were not seen:
- * for the upper limit of their number they weigh as much as the smallest that was seen, but for one
- * in n + 1 of them, which is of a single page: so likely is the next sampled page, after n, to be
- * of a kind that was not among them (Laplace's rule of succession).
+ * for the upper limit of their number they weigh as much as the smallest that was seen, but for
+ * z²/2 in n + z² of them, which are of a single page: the centre of Wilson's interval for a kind
+ *that was not among n sampled pages.
  *
  * A row that is there only because one of its pages was sampled is no witness of its own rareness:
  * given that there is one, μ expected pages give μ/(1 − e^−μ) on average, which is μ/(e^μ − 1)
@@ -63,17 +68,19 @@ struct sample_design {
 	double population; /* frames they stand for */
 	double one_in;
 	double page_size;
-	double block;	/* draws that may all be alike: 1, or SCAN_BLOCK */
-	double done;	/* part of the strata that was drawn */
-	bool paired;	/* two draws of each two strata, and the archive has pairs of them */
-	double between; /* half the mean square of what neighbours differ by; NaN: not known */
+	double block; /* draws that may all be alike: 1, or SCAN_BLOCK */
+	double done;  /* part of the strata that was drawn */
+	bool paired;  /* two draws of each two strata, and the archive has pairs of them */
+	bool blocked; /* stopped, and the archive has twos of pairs of one block */
 };
 
 /* Sampled pages with some property. */
 struct tally {
 	uint64_t pages;
-	uint64_t paired; /* of the pairs in the archive, single pages with the property */
-	uint64_t both;	 /* pairs of which both pages have it */
+	uint64_t paired;  /* of the pairs in the archive, single pages with the property */
+	uint64_t both;	  /* pairs of which both pages have it */
+	uint64_t blocked; /* pages of the blocks in the archive */
+	uint64_t squares; /* of what the two pairs of these differ by */
 };
 
 #define SURELY_FOUND 8
@@ -83,9 +90,6 @@ int sample_design_init(struct sample_design *ret, const struct fact_scan *scan);
 
 /* Bytes of all pages like the sampled ones. */
 struct estimate estimate_total(const struct sample_design *d, const struct tally *t);
-
-/* The same of all page cache, of which more is known when the scan was stopped. */
-struct estimate estimate_all(const struct sample_design *d, const struct tally *t);
 
 /* The same of something that is known from its sampled pages only. */
 struct estimate estimate_found(const struct sample_design *d, const struct tally *t);
@@ -101,6 +105,8 @@ struct estimate estimate_share(const struct sample_design *d, double whole_bytes
 struct weighted {
 	double sum, squares;		 /* Σ w, Σ w² */
 	double paired_squares, products; /* of the pairs in the archive: Σ w², Σ w₁w₂ */
+	double blocked_squares,
+		differences; /* of the blocks: Σ w², Σ (Σ w of a pair − the other's)² */
 	double pages, largest;
 };
 /* In units of weight.  found: known from its sampled pages only. */

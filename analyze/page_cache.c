@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocks.h"
 #include "model_build.h"
 
 /* Bits of a sample's state, see capture/bundle/FORMAT.md. */
@@ -243,7 +244,7 @@ static void residual(struct model_build *b, const struct fact_scan *scan, const 
 		m->meminfo_bytes = ((double)before + (double)after) / 2;
 	if (!b->sampled)
 		return;
-	struct estimate found = estimate_all(&b->design, all);
+	struct estimate found = estimate_total(&b->design, all);
 
 	m->found_bytes = found.bytes;
 	m->found_low = found.low;
@@ -366,6 +367,17 @@ static void count_pairs(struct model_build *b, const struct lookup *ids, struct 
 	}
 }
 
+static bool side_of_all(void *ctx, uint64_t file, uint64_t cgroup, struct block_side *ret)
+{
+	*ret = (struct block_side){1, 1};
+	return true;
+}
+
+static void add_block(void *ctx, uint32_t group, const struct block_part *p)
+{
+	block_tally(ctx, p);
+}
+
 static int build(struct model_build *b, struct scratch *s)
 {
 	const struct facts *f = b->f;
@@ -389,6 +401,7 @@ static int build(struct model_build *b, struct scratch *s)
 	m->scan_exact = b->sampled && b->design.exact;
 	count_samples(b, &ids, s, &all);
 	count_pairs(b, &ids, s, &all);
+	blocks_each(b, side_of_all, add_block, &all);
 	residual(b, f->scan.count ? &f->scan.rows[0] : NULL, &all);
 	r = files(b, s->counts, s->place, s->order);
 	if (r < 0)

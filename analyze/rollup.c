@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "rollup.h"
 
+#include "blocks.h"
+
 static bool sure(const struct model_build *b, size_t i)
 {
 	return !b->sampled || b->design.exact ||
@@ -45,6 +47,39 @@ static uint32_t small_place(const struct model_build *b, uint64_t file)
 	return v && !sure(b, v - 1) && b->m->files[v - 1].cached_bytes ? v : 0;
 }
 
+struct rollup_blocks {
+	const struct model_build *b;
+	struct rollup *rows;
+	size_t stride;
+	const uint32_t *group_of;
+};
+
+static struct rollup *rollup_at(struct rollup *rows, size_t stride, uint32_t group)
+{
+	return (struct rollup *)(void *)((char *)rows + (group - 1) * stride);
+}
+
+static bool side_of_file(void *ctx, uint64_t file, uint64_t cgroup, struct block_side *ret)
+{
+	const struct rollup_blocks *c = ctx;
+	uint32_t place = small_place(c->b, file);
+
+	ret->group = place ? c->group_of[place - 1] : 0;
+	if (ret->group)
+		ret->weight = weight(c->b, place - 1);
+	return ret->group;
+}
+
+static void add_block(void *ctx, uint32_t group, const struct block_part *p)
+{
+	const struct rollup_blocks *c = ctx;
+	struct rollup *r = rollup_at(c->rows, c->stride, group);
+
+	block_tally(&r->small, p);
+	r->weighted.blocked_squares += (double)p->blocks * p->squares;
+	r->weighted.differences += (double)p->blocks * p->difference * p->difference;
+}
+
 void rollup_pairs(struct model_build *b, struct rollup *rows, size_t stride,
 		  const uint32_t *group_of)
 {
@@ -61,7 +96,7 @@ void rollup_pairs(struct model_build *b, struct rollup *rows, size_t stride,
 
 			if (!group)
 				continue;
-			r[k] = (struct rollup *)(void *)((char *)rows + (group - 1) * stride);
+			r[k] = rollup_at(rows, stride, group);
 			w[k] = weight(b, file[k] - 1);
 			r[k]->small.paired = none_add(r[k]->small.paired, or_zero(p->pairs));
 			r[k]->weighted.paired_squares += (double)or_zero(p->pairs) * w[k] * w[k];
@@ -71,6 +106,7 @@ void rollup_pairs(struct model_build *b, struct rollup *rows, size_t stride,
 			r[0]->weighted.products += (double)or_zero(p->pairs) * w[0] * w[1];
 		}
 	}
+	blocks_each(b, side_of_file, add_block, &(struct rollup_blocks){b, rows, stride, group_of});
 }
 
 static struct estimate at_least(struct estimate e, double sure_part, double found)

@@ -39,6 +39,15 @@ static const struct fact_field fields_fact_cache_pair[] = {
 };
 FACT_TYPE(fact_cache_pair, "page_cache_pairs", 17, 4000000);
 
+static const struct fact_field fields_fact_cache_block[] = {
+	FACT_U64(fact_cache_block, blocks),  FACT_U64(fact_cache_block, file),
+	FACT_U64(fact_cache_block, cgroup),  FACT_U64(fact_cache_block, file2),
+	FACT_U64(fact_cache_block, cgroup2), FACT_U64(fact_cache_block, file3),
+	FACT_U64(fact_cache_block, cgroup3), FACT_U64(fact_cache_block, file4),
+	FACT_U64(fact_cache_block, cgroup4),
+};
+FACT_TYPE(fact_cache_block, "page_cache_blocks", 18, 1000000);
+
 static const struct fact_field fields_fact_cache_cgroup[] = {
 	FACT_U64(fact_cache_cgroup, cgroup),
 	FACT_U64(fact_cache_cgroup, ino),
@@ -89,6 +98,18 @@ static const struct fact_column pair_columns[] = {
 	{"state2", COLUMN_U64, offsetof(struct fact_cache_pair, state2), NULL},
 	{0},
 };
+static const struct fact_column block_columns[] = {
+	{"blocks", COLUMN_U64, offsetof(struct fact_cache_block, blocks), NULL},
+	{"file", COLUMN_U64, offsetof(struct fact_cache_block, file), NULL},
+	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_block, cgroup), NULL},
+	{"file2", COLUMN_U64, offsetof(struct fact_cache_block, file2), NULL},
+	{"cgroup2", COLUMN_U64, offsetof(struct fact_cache_block, cgroup2), NULL},
+	{"file3", COLUMN_U64, offsetof(struct fact_cache_block, file3), NULL},
+	{"cgroup3", COLUMN_U64, offsetof(struct fact_cache_block, cgroup3), NULL},
+	{"file4", COLUMN_U64, offsetof(struct fact_cache_block, file4), NULL},
+	{"cgroup4", COLUMN_U64, offsetof(struct fact_cache_block, cgroup4), NULL},
+	{0},
+};
 static const struct fact_column cgroup_columns[] = {
 	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_cgroup, cgroup), NULL},
 	{"ino", COLUMN_U64, offsetof(struct fact_cache_cgroup, ino), NULL},
@@ -106,6 +127,7 @@ static const struct fact_table tables[] = {
 	{"tables/page_cache_files.tsv", &fact_cache_file_type, file_columns, NULL},
 	{"tables/page_cache_samples.tsv", &fact_cache_sample_type, sample_columns, NULL},
 	{"tables/page_cache_pairs.tsv", &fact_cache_pair_type, pair_columns, NULL},
+	{"tables/page_cache_blocks.tsv", &fact_cache_block_type, block_columns, NULL},
 	{"tables/page_cache_cgroups.tsv", &fact_cache_cgroup_type, cgroup_columns, NULL},
 	{"tables/page_types.tsv", &fact_page_type_type, type_columns, NULL},
 };

@@ -145,14 +145,14 @@ struct fact_scan {
 	uint64_t discarded, files_dropped;
 	double scan_cpu_s, resolve_cpu_s;
 	uint64_t meminfo_cached_before_bytes, meminfo_cached_after_bytes;
-	uint64_t pair_one_in; /* FACT_NONE: the sample has no pairs */
-	uint64_t neighbours, neighbour_squares;
+	uint64_t pair_one_in;  /* FACT_NONE: the sample has no pairs */
+	uint64_t block_one_in; /* FACT_NONE: it has no blocks, or was not stopped */
 	/* Frames of the dentry cache that were met, slabs of these that were read, objects in them.
 	 */
 	uint64_t dentry_frames, dentry_slabs, dentry_objects, dentries_dropped;
 };
 
-/* cache.c: page_cache_files, _samples, _pairs, _cgroups, page_types */
+/* cache.c: page_cache_files, _samples, _pairs, _blocks, _cgroups, page_types */
 struct fact_cache_file {
 	uint64_t file, major, minor, ino, generation, nlink, size, nrpages, rdev_major, rdev_minor;
 	const char *fstype, *s_id, *type, *state, *path;
@@ -165,6 +165,9 @@ struct fact_cache_sample {
 };
 struct fact_cache_pair { /* the second is FACT_NONE where it was no page cache */
 	uint64_t pairs, file, cgroup, state, file2, cgroup2, state2;
+};
+struct fact_cache_block { /* FACT_NONE: no page cache; two and two are of one pair */
+	uint64_t blocks, file, cgroup, file2, cgroup2, file3, cgroup3, file4, cgroup4;
 };
 struct fact_cache_cgroup {
 	uint64_t cgroup, ino;
@@ -395,6 +398,7 @@ struct facts {
 	FACT_TABLE(fact_cache_file, cache_files);
 	FACT_TABLE(fact_cache_sample, cache_samples);
 	FACT_TABLE(fact_cache_pair, cache_pairs);
+	FACT_TABLE(fact_cache_block, cache_blocks);
 	FACT_TABLE(fact_cache_cgroup, cache_cgroups);
 	FACT_TABLE(fact_page_type, page_types);
 	FACT_TABLE(fact_dentries, dentries);

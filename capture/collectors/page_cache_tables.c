@@ -25,6 +25,8 @@ static const char *const members[][2] = {
 			"pairs\tfile\tcgroup\tstate\tfile2\tcgroup2\tstate2\n"},
 	[SCAN_DENTRIES] = {"tables/dentries.tsv",
 			   "dev\tfstype\tpath\tpositive\tnegative\ttruncated\n"},
+	[SCAN_BLOCKS] = {"tables/page_cache_blocks.tsv",
+			 "blocks\tfile\tcgroup\tfile2\tcgroup2\tfile3\tcgroup3\tfile4\tcgroup4\n"},
 };
 
 int cache_table(void *ctx, enum scan_table t)
@@ -166,6 +168,23 @@ int cache_dentries(void *ctx, const struct scan_dentries *d)
 	return row_end(o->out);
 }
 
+int cache_block(void *ctx, const struct scan_sample *const side[4], uint64_t blocks)
+{
+	struct cache_tables *o = ctx;
+
+	row_u64(o->out, blocks);
+	for (size_t i = 0; i < 4; i++) {
+		if (side[i]) {
+			row_u64(o->out, side[i]->file);
+			row_u64(o->out, side[i]->cgroup);
+		} else {
+			row_none(o->out);
+			row_none(o->out);
+		}
+	}
+	return row_end(o->out);
+}
+
 /* ------------------------------------------------------------------ what it was */
 
 /* Cached + Buffers in kB, or -1. */
@@ -244,10 +263,8 @@ int cache_summary(struct collect *c, const struct cache_summary *s, const struct
 	key_u64(out, "seed", q->seed);
 	if (q->pair_one_in && !q->pairs_dropped)
 		key_u64(out, "pair_one_in", q->pair_one_in);
-	if (q->neighbours && !q->finished) {
-		key_u64(out, "neighbours", q->neighbours);
-		key_u64(out, "neighbour_squares", q->neighbour_squares);
-	}
+	if (q->block_one_in && !q->blocks_dropped && !q->finished)
+		key_u64(out, "block_one_in", q->block_one_in);
 	key_u64(out, "page_size", s->page_size);
 	key_u64(out, "holes", q->holes);
 	key_u64(out, "discarded", q->discarded);

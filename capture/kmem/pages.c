@@ -248,6 +248,7 @@ int scan_all(struct scan *s, uint64_t *random)
 
 /* ------------------------------------------------------------------ two of each two strata */
 
+/* Many, so that neighbours share the processor's address translations. */
 #define BATCH_STRATA 65536u
 
 struct sampler {
@@ -259,8 +260,9 @@ struct sampler {
 	size_t n, most; /* addresses in s->addrs */
 	uint64_t *pair; /* the pair each belongs to; two neighbours with the same one are both of it
 			 */
-	uint64_t *key;	/* what each turned out to be */
-	int last; /* of the pair before, in this batch: frames that are page cache; −1: none */
+	uint64_t *block; /* and the block, of which there are up to two pairs side by side */
+	uint64_t *key;	 /* what each turned out to be */
+	uint64_t batch;
 };
 
 static int sample_heads(struct sampler *p)
@@ -301,20 +303,21 @@ static bool is_empty(const unsigned char *page, size_t size)
 	return page[0] == 0 && !memcmp(page, page + 1, size - 1);
 }
 
-static void count_neighbours(struct sampler *p)
+static void count_blocks(struct sampler *p)
 {
-	struct scan_result *q = &p->s->result;
+	struct block_table *t = &p->s->blocks;
 
-	for (size_t i = 0; i + 1 < p->n; i++) {
-		int here = (p->key[i] != 0) + (p->key[i + 1] != 0);
+	for (size_t i = 0; t->slots && i + 3 < p->n; i++) {
+		uint64_t side[4];
 
-		if (p->pair[i] != p->pair[i + 1])
+		if (p->block[i] != p->block[i + 3] || p->pair[i] != p->pair[i + 1] ||
+		    p->pair[i + 2] != p->pair[i + 3])
 			continue;
-		if (p->last >= 0) {
-			q->neighbours++;
-			q->neighbour_squares += (uint64_t)((here - p->last) * (here - p->last));
-		}
-		p->last = here;
+		for (size_t k = 0; k < 4; k++)
+			side[k] = p->key[i + k] & ~UINT64_C(0x7f);
+		if (blocks_keep(t, p->block[i], p->batch))
+			blocks_add(t, side);
+		i += 3;
 	}
 }
 
@@ -366,7 +369,7 @@ static int sample_flush(struct sampler *p)
 	r = sample_heads(p);
 	if (r == 0) {
 		count_pairs(p);
-		count_neighbours(p);
+		count_blocks(p);
 	}
 	p->n = 0;
 	return r < 0 ? r : check_if_many(s);
@@ -377,57 +380,100 @@ static uint64_t random_below(uint64_t *random, uint64_t n)
 	return (uint64_t)(((__uint128_t)next_random(random) * n) >> 64);
 }
 
-/* Which of the step pairs from `block` on a batch takes: another one in each batch, and at random
- * from one block to the next, so that a scan that is stopped has drawn from each block by chance.
- */
-static uint64_t pair_of(const struct scan *s, uint64_t block, uint64_t batch, uint64_t step)
+static bool is_prime(uint64_t n)
 {
-	uint64_t state = s->config.seed ^ block * 0xd1342543de82ef95ULL;
-
-	return block + (batch + random_below(&state, step)) % step;
+	for (uint64_t i = 2; i * i <= n; i++)
+		if (n % i == 0)
+			return false;
+	return n > 1;
 }
 
-/* Two frames of each second stratum and its next neighbour, never the same one twice; of each step
- * such pairs one. */
-static int sample_batch(struct sampler *p, uint64_t batch, uint64_t step, uint64_t *random)
+uint64_t scan_block_pairs(const struct scan *s)
+{
+	uint64_t batch = s->config.batch_strata ? s->config.batch_strata : BATCH_STRATA;
+	uint64_t n = s->result.strata_total / (batch / 2);
+
+	/* Strata are four in a block and batch. */
+	for (n = n < 2 ? 2 : n; !is_prime(n); n++)
+		;
+	return n;
+}
+
+/*
+ * Which two of a block's n pairs a batch takes.  x → a x + r modulo a prime, with random a and r,
+ * is an order of all of them in which each two are as likely as any two others to stand in two
+ * given places: all that the variance of a sum asks for.  Returns how many: the last batch finds
+ * one left where n is odd.
+ */
+static size_t pairs_of(const struct scan *s, uint64_t block, uint64_t batch, uint64_t ret[2])
+{
+	uint64_t n = s->result.block_pairs, state = s->config.seed ^ block * 0xd1342543de82ef95ULL;
+	uint64_t a = 1 + random_below(&state, n - 1), r = random_below(&state, n);
+	uint64_t x = (a * (2 * batch) + r) % n, y = (x + a) % n;
+
+	ret[0] = block * n + (x < y ? x : y);
+	ret[1] = block * n + (x < y ? y : x);
+	if (2 * batch + 1 < n)
+		return 2;
+	ret[0] = block * n + x;
+	return 1;
+}
+
+/* Where a batch stands: it goes through memory upwards. */
+struct place {
+	const struct kmem_range *range, *end;
+	uint64_t before; /* frames in the ranges before this one */
+};
+
+/* Two frames of two strata side by side, never the same one twice. */
+static void draw_pair(struct sampler *p, struct place *at, uint64_t block, uint64_t pair,
+		      uint64_t *random)
 {
 	struct scan *s = p->s;
-	const struct kmem_range *range = s->source->ranges;
-	const struct kmem_range *end = range + s->source->range_count;
 	uint64_t strata = s->result.strata_total, frames = 2 * (uint64_t)s->result.one_in;
-	uint64_t before = 0; /* frames in the ranges before this one */
+	uint64_t a = random_below(random, frames), b = random_below(random, frames - 1);
+	uint64_t of[2];
+
+	b += b >= a;
+	of[0] = pair * frames + (a < b ? a : b);
+	of[1] = pair * frames + (a < b ? b : a);
+	s->result.strata_done += pair * 2 + 1 < strata ? 2 : 1;
+	for (size_t i = 0; i < 2; i++) {
+		if (of[i] >= s->result.pages_total) /* the last stratum is short */
+			break;
+		while (at->range < at->end &&
+		       of[i] - at->before >= at->range->end_pfn - at->range->start_pfn) {
+			at->before += at->range->end_pfn - at->range->start_pfn;
+			at->range++;
+		}
+		if (at->range == at->end)
+			break;
+		p->pair[p->n] = pair;
+		p->block[p->n] = block;
+		s->addrs[p->n++] =
+			kmem_page_addr(s->source, at->range->start_pfn + of[i] - at->before);
+	}
+}
+
+static int sample_batch(struct sampler *p, uint64_t batch, uint64_t *random)
+{
+	struct scan *s = p->s;
+	uint64_t all = (s->result.strata_total + 1) / 2, pairs[2];
+	struct place at = {s->source->ranges, s->source->ranges + s->source->range_count, 0};
 	int r;
 
-	p->last = -1;
-	for (uint64_t block = 0; block * 2 < strata; block += step) {
-		uint64_t pair = pair_of(s, block, batch, step);
-		uint64_t a = random_below(random, frames), b = random_below(random, frames - 1);
-		uint64_t of[2];
+	p->batch = batch;
+	for (uint64_t block = 0; block * s->result.block_pairs < all; block++) {
+		size_t n = pairs_of(s, block, batch, pairs);
 
-		if (pair * 2 >= strata) /* the last block is short */
-			continue;
-		b += b >= a;
-		of[0] = pair * frames + (a < b ? a : b);
-		of[1] = pair * frames + (a < b ? b : a);
-		s->result.strata_done += pair * 2 + 1 < strata ? 2 : 1;
-		if (p->n + 2 > p->most) {
+		if (p->n + 4 > p->most) {
 			r = sample_flush(p);
 			if (r < 0)
 				return r;
 		}
-		for (size_t i = 0; i < 2; i++) {
-			if (of[i] >= s->result.pages_total) /* the last stratum is short */
-				break;
-			while (range < end && of[i] - before >= range->end_pfn - range->start_pfn) {
-				before += range->end_pfn - range->start_pfn;
-				range++;
-			}
-			if (range == end)
-				break;
-			p->pair[p->n] = pair;
-			s->addrs[p->n++] =
-				kmem_page_addr(s->source, range->start_pfn + of[i] - before);
-		}
+		for (size_t i = 0; i < n; i++)
+			if (pairs[i] < all) /* the last block is short */
+				draw_pair(p, &at, block, pairs[i], random);
 	}
 	r = sample_flush(p);
 	return r < 0 ? r : scan_check_pending(s);
@@ -435,9 +481,6 @@ static int sample_batch(struct sampler *p, uint64_t batch, uint64_t step, uint64
 
 int scan_sampled(struct scan *s, uint64_t *random)
 {
-	/* Each batch has one of each step pairs of strata: many, so that neighbours share the
-	 * processor's address translations. */
-	uint64_t step = s->result.strata_total / BATCH_STRATA | 1;
 	struct sampler p = {.s = s};
 	struct walk walk;
 	uint64_t batch;
@@ -450,16 +493,17 @@ int scan_sampled(struct scan *s, uint64_t *random)
 	p.tail = malloc(KMEM_GATHER_MAX);
 	p.item = malloc(KMEM_GATHER_MAX * sizeof(*p.item));
 	p.pair = malloc(KMEM_GATHER_MAX * sizeof(*p.pair));
+	p.block = malloc(KMEM_GATHER_MAX * sizeof(*p.block));
 	p.key = malloc(KMEM_GATHER_MAX * sizeof(*p.key));
-	if (!p.head || !p.tail || !p.item || !p.pair || !p.key)
+	if (!p.head || !p.tail || !p.item || !p.pair || !p.block || !p.key)
 		r = -ENOMEM;
 	if (s->source->ops->expect)
 		s->source->ops->expect(s->source, s->result.strata_total);
-	walk_init(&walk, step, random);
+	walk_init(&walk, (s->result.block_pairs + 1) / 2, random);
 	while (r == 0 && walk_next(&walk, &batch)) {
 		if (out_of_budget(s))
 			break;
-		r = sample_batch(&p, batch, step, random);
+		r = sample_batch(&p, batch, random);
 		if (!walk.left)
 			s->result.finished = true;
 	}
@@ -467,6 +511,7 @@ int scan_sampled(struct scan *s, uint64_t *random)
 	free(p.tail);
 	free(p.item);
 	free(p.pair);
+	free(p.block);
 	free(p.key);
 	return r;
 }

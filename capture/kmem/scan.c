@@ -12,15 +12,21 @@ uint64_t scan_thread_cpu(void)
 	return clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* Of a sampled scan an eighth of the memory is for the pairs. */
+/* Of a sampled scan an eighth of the memory is for the pairs, and a sixteenth for the blocks. */
 static int init_tables(struct scan *s)
 {
 	size_t memory = s->config.memory, pairs = s->result.one_in == 1 ? 0 : memory / 8;
-	int r = tables_init(&s->tables, memory - pairs);
+	int r = tables_init(&s->tables, memory - pairs - pairs / 2);
 
 	if (r == 0 && s->result.one_in > 1)
 		r = pairs_init(&s->pairs, pairs, (s->result.strata_total + 1) / 2);
 	s->result.pair_one_in = s->pairs.one_in;
+	if (r == 0 && s->result.one_in > 1) {
+		s->result.block_pairs = scan_block_pairs(s);
+		if (s->result.block_pairs > 2)
+			r = blocks_init(&s->blocks, pairs / 2, s->result.strata_total / 4);
+		s->result.block_one_in = s->blocks.one_in;
+	}
 	return r;
 }
 
@@ -55,6 +61,7 @@ int scan_run(struct scan **ret, struct kmem_source *source, const struct kmem_la
 	if (r == 0)
 		r = s->result.one_in == 1 ? scan_all(s, &random) : scan_sampled(s, &random);
 	s->result.pairs_dropped = s->pairs.dropped;
+	s->result.blocks_dropped = s->blocks.dropped;
 	s->result.scan_cpu_ns = scan_thread_cpu() - s->cpu_start;
 	if (r < 0) {
 		err_errno(e, r, "page-cache scan");
@@ -72,6 +79,7 @@ void scan_destroy(struct scan *s)
 		return;
 	tables_deinit(&s->tables);
 	pairs_deinit(&s->pairs);
+	blocks_deinit(&s->blocks);
 	free(s->pending);
 	free(s->items);
 	free(s->addrs);
@@ -132,6 +140,26 @@ static int emit_pair(struct scan *s, const struct pair_entry *p, const struct sc
 	return sink->pair(sink->ctx, has_a ? &a : &b, has_a && has_b ? &b : NULL, p->pairs);
 }
 
+static int emit_blocks(struct scan *s, const struct scan_sink *sink)
+{
+	int r = sink->table(sink->ctx, SCAN_BLOCKS);
+
+	for (uint32_t i = 0; r >= 0 && i < s->blocks.size; i++) {
+		const struct block_entry *b = &s->blocks.slots[i];
+		struct scan_sample sample[4];
+		const struct scan_sample *side[4];
+		bool any = false;
+
+		for (unsigned k = 0; b->blocks && k < 4; k++) {
+			side[k] = pair_side(s, b->side[k], &sample[k]) ? &sample[k] : NULL;
+			any |= side[k] != NULL;
+		}
+		if (any)
+			r = sink->block(sink->ctx, side, b->blocks);
+	}
+	return r;
+}
+
 int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 {
 	uint64_t start = scan_thread_cpu();
@@ -156,6 +184,8 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 		if (s->pairs.slots[i].a)
 			r = emit_pair(s, &s->pairs.slots[i], sink);
 	}
+	if (r >= 0 && sink->block && s->blocks.slots && !s->result.finished)
+		r = emit_blocks(s, sink);
 	if (r >= 0 && sink->dentries)
 		r = scan_resolve_dentries(s, sink, e);
 	s->result.resolve_cpu_ns = scan_thread_cpu() - start;

@@ -8,7 +8,8 @@
  * frames, which lie side by side, two random frames, so that the sample itself tells its error.
  * Either way the chunks or strata are visited in batches that are each spread over all of memory,
  * and the batches in random order, so that a scan stopped by its time or CPU budget is still an
- * unbiased sample.
+ * unbiased sample.  A batch takes two random pairs of strata of each block of neighbouring ones,
+ * so that a stopped scan tells its error as well.
  */
 #pragma once
 
@@ -28,6 +29,7 @@ struct scan_config {
 	uint64_t resolve_deadline_ns; /* for naming as well; what is left then is counted dropped */
 	bool (*stop)(void *ctx);      /* asked between batches; may be NULL */
 	void *stop_ctx;
+	uint32_t batch_strata; /* of a sampled scan; 0: as many as pay */
 };
 
 struct scan_result {
@@ -36,9 +38,9 @@ struct scan_result {
 	uint64_t pages_total, strata_total, strata_done, pages_read, holes;
 	uint64_t pair_one_in; /* of the pairs of a sampled scan so many are in its table; 0: none */
 	uint64_t pairs_dropped;
-	/* Pairs visited one after the other in a batch, so many times, and the squares of what
-	 * they differ by in frames that are page cache, added up. */
-	uint64_t neighbours, neighbour_squares;
+	/* Of a sampled scan in several batches: pairs of strata in a block, of which a batch visits
+	 * two; one in block_one_in of these twos is in their table. */
+	uint64_t block_pairs, block_one_in, blocks_dropped;
 	uint64_t discarded; /* pages of files that went away while they were resolved */
 	bool finished;
 	uint64_t scan_cpu_ns, resolve_cpu_ns;
@@ -94,7 +96,7 @@ struct scan_dentries {
 	uint64_t positive, negative; /* times SCAN_DENTRY_UNIT */
 };
 
-enum scan_table { SCAN_FILES, SCAN_CGROUPS, SCAN_SAMPLES, SCAN_PAIRS, SCAN_DENTRIES };
+enum scan_table { SCAN_FILES, SCAN_CGROUPS, SCAN_SAMPLES, SCAN_PAIRS, SCAN_DENTRIES, SCAN_BLOCKS };
 
 struct scan_sample { /* file 0: dropped; cgroup 0: none or not known */
 	uint32_t file, cgroup;
@@ -114,6 +116,9 @@ struct scan_sink {
 		    uint64_t pairs);
 	/* One call for each directory; may be NULL. */
 	int (*dentries)(void *ctx, const struct scan_dentries *d);
+	/* What was taken of blocks alike of a scan that was stopped: two pages of one pair and two
+	 * of another; NULL: no page cache.  Their state is 0.  May be NULL. */
+	int (*block)(void *ctx, const struct scan_sample *const side[4], uint64_t blocks);
 };
 
 /*

@@ -2,6 +2,7 @@
 /* Shared by scan.c, pages.c, files.c, names.c and cgroups.c. */
 #pragma once
 
+#include "blocks.h"
 #include "pairs.h"
 #include "scan.h"
 #include "slabs.h"
@@ -23,7 +24,8 @@ struct scan {
 	struct scan_config config;
 	struct scan_result result;
 	struct scan_tables tables;
-	struct pair_table pairs; /* of a sampled scan */
+	struct pair_table pairs;   /* of a sampled scan */
+	struct block_table blocks; /* of one in several batches */
 
 	/* The last ones seen: neighbouring pages mostly belong together. */
 	struct scan_head head;
@@ -46,6 +48,8 @@ struct scan {
 /* Read the pages into the tables (pages.c).  random: the state of the generator. */
 int scan_all(struct scan *s, uint64_t *random);
 int scan_sampled(struct scan *s, uint64_t *random);
+/* Pairs of strata in a block, of which a batch takes two: a prime. */
+uint64_t scan_block_pairs(const struct scan *s);
 
 /* The part of struct inode that tells whether a mapping is one, and whose. */
 uint32_t scan_identity(const struct kmem_layout *l, const void *inode);

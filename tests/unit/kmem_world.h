@@ -445,7 +445,7 @@ static inline struct outcome *world_scan(struct kmem_source *s, const struct kme
 					 const struct scan_config *c)
 {
 	struct outcome *o = calloc(1, sizeof(*o));
-	struct scan_sink sink = {o_table, o_file, o_sample, o_cgroup, o, NULL, NULL};
+	struct scan_sink sink = {o_table, o_file, o_sample, o_cgroup, o, NULL, NULL, NULL};
 	struct err e = {0};
 	struct scan *scan;
 

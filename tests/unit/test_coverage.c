@@ -210,12 +210,16 @@ static void map_destroy(struct map *m)
 
 /*
  * value and variance of what is added up by weight(frame): two draws from each N frames, so
- * Σ 2 S² (1 − 2/N), S² the variance in these frames with divisor N − 1.
+ * Σ 2 S² (1 − 2/N), S² the variance in these frames with divisor N − 1.  Of a scan that was stopped
+ * after one batch, two of each B such pairs of strata: Σ 2 (1 − 2/B) T² + (2/B) of the former, T²
+ * the variance of what a pair gives on average, 2 x̄, in each B pairs with divisor B − 1.
  */
 struct table { /* key → sums, of one kind */
 	struct truth *row;
 	double *x, *xx; /* of the frames of this stratum */
 	uint32_t *touched, touched_count;
+	double *y, *yy; /* of the pairs of this block */
+	uint32_t *touched_of_block, touched_of_block_count;
 };
 
 static void table_add(struct table *t, uint32_t key, double weight, double value)
@@ -229,16 +233,34 @@ static void table_add(struct table *t, uint32_t key, double weight, double value
 	t->xx[key] += weight * weight;
 }
 
-static void table_stratum(struct table *t, double n)
+static void table_stratum(struct table *t, double n, double part)
 {
 	for (uint32_t i = 0; i < t->touched_count; i++) {
 		uint32_t k = t->touched[i];
-		double s2 = (t->xx[k] - t->x[k] * t->x[k] / n) / (n - 1);
+		double s2 = (t->xx[k] - t->x[k] * t->x[k] / n) / (n - 1), y = 2 * t->x[k] / n;
 
-		t->row[k].variance += 2 * s2 * (1 - 2 / n);
+		t->row[k].variance += 2 * s2 * (1 - 2 / n) * part;
+		if (part < 1) {
+			if (t->yy[k] == 0)
+				t->touched_of_block[t->touched_of_block_count++] = k;
+			t->y[k] += y;
+			t->yy[k] += y * y;
+		}
 		t->x[k] = t->xx[k] = 0;
 	}
 	t->touched_count = 0;
+}
+
+static void table_block(struct table *t, double b)
+{
+	for (uint32_t i = 0; i < t->touched_of_block_count; i++) {
+		uint32_t k = t->touched_of_block[i];
+
+		t->row[k].variance +=
+			2 * (1 - 2 / b) * (t->yy[k] - t->y[k] * t->y[k] / b) / (b - 1);
+		t->y[k] = t->yy[k] = 0;
+	}
+	t->touched_of_block_count = 0;
 }
 
 static void table_init(struct table *t, uint32_t keys)
@@ -247,7 +269,10 @@ static void table_init(struct table *t, uint32_t keys)
 	t->x = calloc(keys, sizeof(*t->x));
 	t->xx = calloc(keys, sizeof(*t->xx));
 	t->touched = calloc(keys, sizeof(*t->touched));
-	t->touched_count = 0;
+	t->y = calloc(keys, sizeof(*t->y));
+	t->yy = calloc(keys, sizeof(*t->yy));
+	t->touched_of_block = calloc(keys, sizeof(*t->touched_of_block));
+	t->touched_count = t->touched_of_block_count = 0;
 }
 
 static void table_deinit(struct table *t)
@@ -256,6 +281,9 @@ static void table_deinit(struct table *t)
 	free(t->x);
 	free(t->xx);
 	free(t->touched);
+	free(t->y);
+	free(t->yy);
+	free(t->touched_of_block);
 }
 
 #define FILE_GROUPS (1u << 20) /* file × cgroup, hashed; a collision is found */
@@ -282,8 +310,8 @@ static bool is_small(const struct map *m, uint32_t file, uint32_t one_in)
 }
 
 /* Twice over the map: the sums first, then what each frame adds to the variance of shares.
- */
-static struct truths *truths_of(const struct map *m, uint32_t one_in)
+ * block: of a scan that is stopped after one batch, pairs of strata in a block; 0: finished. */
+static struct truths *truths_of(const struct map *m, uint32_t one_in, uint32_t block)
 {
 	struct truths *t = calloc(1, sizeof(*t));
 	static const uint32_t keys[KINDS] = {1,		  GROUPS,      FILES,  FILES, FILE_GROUPS,
@@ -340,8 +368,13 @@ static struct truths *truths_of(const struct map *m, uint32_t one_in)
 				table_add(&t->of[FS_FILES], f->fs, 1 / pages, 0);
 			}
 		}
-		for (int k = 0; k < KINDS; k++)
-			table_stratum(&t->of[k], n);
+		bool end = block && (start / n % block == block - 1 || start + n >= m->frames);
+
+		for (int k = 0; k < KINDS; k++) {
+			table_stratum(&t->of[k], n, block ? 2.0 / block : 1);
+			if (end)
+				table_block(&t->of[k], block);
+		}
 	}
 	return t;
 }
@@ -412,10 +445,28 @@ static int to_pair(void *ctx, const struct scan_sample *a, const struct scan_sam
 	return 0;
 }
 
+static int to_block(void *ctx, const struct scan_sample *const side[4], uint64_t blocks)
+{
+	struct facts *f = ctx;
+	struct fact_cache_block *c = ADD(f, cache_blocks);
+	uint64_t *of[][2] = {{&c->file, &c->cgroup},
+			     {&c->file2, &c->cgroup2},
+			     {&c->file3, &c->cgroup3},
+			     {&c->file4, &c->cgroup4}};
+
+	c->blocks = blocks;
+	for (size_t i = 0; i < 4; i++) {
+		*of[i][0] = side[i] ? side[i]->file : FACT_NONE;
+		*of[i][1] = side[i] ? side[i]->cgroup : FACT_NONE;
+	}
+	return 0;
+}
+
 static struct facts *scan_facts(struct map *m, const struct scan_config *c)
 {
 	struct facts *f = no_facts();
-	struct scan_sink sink = {to_table, to_file, to_sample, to_cgroup, f, to_pair, NULL};
+	struct scan_sink sink = {to_table, to_file, to_sample, to_cgroup,
+				 f,	   to_pair, NULL,      to_block};
 	struct fact_scan *s = scanned(f, c->one_in);
 	struct err e = {0};
 	struct scan *scan;
@@ -435,10 +486,8 @@ static struct facts *scan_facts(struct map *m, const struct scan_config *c)
 	s->pages_read = r->pages_read;
 	s->finished = r->finished;
 	s->pair_one_in = r->pair_one_in ? r->pair_one_in : FACT_NONE;
-	if (!r->finished) {
-		s->neighbours = r->neighbours;
-		s->neighbour_squares = r->neighbour_squares;
-	}
+	if (!r->finished && r->block_one_in && !r->blocks_dropped)
+		s->block_one_in = r->block_one_in;
 	s->meminfo_cached_before_bytes = s->meminfo_cached_after_bytes = m->total * 4096;
 	scan_destroy(scan);
 	return f;
@@ -535,8 +584,7 @@ static void trial(struct tallies *t, struct map *m, struct truths *truth,
 	facts_destroy(f);
 }
 
-/* wide: kinds whose intervals may hold the truth more often, one bit each. */
-static void sum_up(const struct tallies *t, const char *name, uint32_t one_in, unsigned wide)
+static void sum_up(const struct tallies *t, const char *name, uint32_t one_in)
 {
 	double coverage, error = 2 * sqrt(0.05 * 0.95 / trials);
 	uint64_t inside = 0, all = 0;
@@ -548,7 +596,7 @@ static void sum_up(const struct tallies *t, const char *name, uint32_t one_in, u
 		inside += t->inside[k];
 		all += t->all[k];
 		coverage = (double)t->inside[k] / (double)t->all[k];
-		bad += coverage < 0.93 - error || (coverage > 0.97 + error && !(wide >> k & 1));
+		bad += coverage < 0.93 - error || coverage > 0.97 + error;
 		print_message("%-16s 1/%-3u %-24s %6.2f%% of %" PRIu64 "\n", name, one_in,
 			      kind_names[k], 100 * coverage, t->all[k]);
 	}
@@ -569,14 +617,14 @@ static void sum_up(const struct tallies *t, const char *name, uint32_t one_in, u
 static void cover(const char *fixture, uint32_t one_in)
 {
 	struct map *m = map_read(fixture);
-	struct truths *truth = truths_of(m, one_in);
+	struct truths *truth = truths_of(m, one_in, 0);
 	struct tallies t = {0};
 
 	for (uint64_t seed = 1; seed <= trials; seed++)
 		trial(&t, m, truth,
 		      &(struct scan_config){
 			      .one_in = one_in, .seed = seed * 7919, .memory = 24u << 20});
-	sum_up(&t, fixture, one_in, 0);
+	sum_up(&t, fixture, one_in);
 	truths_destroy(truth);
 	map_destroy(m);
 }
@@ -597,48 +645,85 @@ static void test_large_64(void **state)
 {
 	cover("page_map_large.zst", 64);
 }
+static void test_base_128(void **state)
+{
+	cover("page_map_base.zst", 128);
+}
+static void test_large_128(void **state)
+{
+	cover("page_map_large.zst", 128);
+}
 
 /* ------------------------------------------------------------------ stopped by its budget
  */
 
-static bool after_one_batch(void *ctx)
+struct asked {
+	unsigned times, of;
+};
+
+static bool after_batches(void *ctx)
 {
-	return ++*(unsigned *)ctx > 1;
+	struct asked *a = ctx;
+
+	return ++a->times > a->of;
 }
 
-/* One in two, so that there are several batches; one of them is visited.  Nothing is
- * favoured: the mean of all trials is the truth.  Those of the whole and of cgroups are held more
- * often than they claim (98% of 6000): what batches that were not visited would have added is
- * bounded by what neighbours, or all pairs, differ by, where blocks differ too. */
-static void test_stopped(void **state)
+/*
+ * Several batches, of which `batches` are visited, two pairs of each block of 11.  Nothing is
+ * favoured: the mean of all trials is the truth.
+ */
+static void stop(const char *fixture, uint32_t one_in, unsigned batches)
 {
-	struct map *m = map_read("page_map_base.zst");
-	struct truths *truth = truths_of(m, 2);
+	struct map *m = map_read(fixture);
+	uint32_t strata = m->frames / one_in;
+	struct truths *truth = truths_of(m, one_in, 11);
 	struct tallies t = {0};
+	char name[64];
 
 	for (uint64_t seed = 1; seed <= trials; seed++) {
-		unsigned asked = 0;
+		struct asked asked = {.of = batches};
 
 		trial(&t, m, truth,
-		      &(struct scan_config){.one_in = 2,
+		      &(struct scan_config){.one_in = one_in,
 					    .seed = seed * 104729,
 					    .memory = 24u << 20,
-					    .stop = after_one_batch,
+					    .batch_strata = strata / 4,
+					    .stop = after_batches,
 					    .stop_ctx = &asked});
-		assert_true(asked > 1);
+		assert_true(asked.times > batches);
 	}
-	sum_up(&t, "stopped", 2, 1u << FOUND | 1u << CGROUP);
-	assert_true(fabs(t.bias / trials) < 0.002);
+	snprintf(name, sizeof(name), "%s, stopped", fixture);
+	sum_up(&t, name, one_in);
+	assert_true(fabs(t.bias / trials) < 0.005);
 	truths_destroy(truth);
 	map_destroy(m);
+}
+
+static void test_stopped_base_2(void **state)
+{
+	stop("page_map_base.zst", 2, 1);
+}
+static void test_stopped_base_16(void **state)
+{
+	stop("page_map_base.zst", 16, 1);
+}
+static void test_stopped_large_2(void **state)
+{
+	stop("page_map_large.zst", 2, 1);
+}
+static void test_stopped_large_16(void **state)
+{
+	stop("page_map_large.zst", 16, 1);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_base_16),	 cmocka_unit_test(test_base_64),
-		cmocka_unit_test(test_large_16), cmocka_unit_test(test_large_64),
-		cmocka_unit_test(test_stopped),
+		cmocka_unit_test(test_base_16),		cmocka_unit_test(test_base_64),
+		cmocka_unit_test(test_base_128),	cmocka_unit_test(test_large_16),
+		cmocka_unit_test(test_large_64),	cmocka_unit_test(test_large_128),
+		cmocka_unit_test(test_stopped_base_2),	cmocka_unit_test(test_stopped_base_16),
+		cmocka_unit_test(test_stopped_large_2), cmocka_unit_test(test_stopped_large_16),
 	};
 	if (getenv("COVERAGE_TRIALS"))
 		trials = (unsigned)atoi(getenv("COVERAGE_TRIALS"));

@@ -127,7 +127,7 @@ static void test_pairs(void **state)
 	assert_int_equal(sample_design_init(&without, &s), 0);
 	s.pair_one_in = 1;
 	assert_int_equal(sample_design_init(&d, &s), 0);
-	const struct tally scattered = {5000, 5000, 0}, runs = {5000, 5000, 2450};
+	const struct tally scattered = {5000, 5000, 0, 0, 0}, runs = {5000, 5000, 2450, 0, 0};
 	double wide = width(estimate_total(&without, &scattered));
 
 	/* Scattered pages are as uncertain as without pairs, runs much less, for the same k. */
@@ -135,18 +135,18 @@ static void test_pairs(void **state)
 	assert_true(width(estimate_total(&d, &runs)) < 0.2 * wide);
 	assert_true(estimate_total(&d, &runs).bytes == 5000.0 * 64 * 4096);
 	/* A part of the pairs, the same share of them alone: the same. */
-	const struct tally some = {5000, 500, 245};
+	const struct tally some = {5000, 500, 245, 0, 0};
 
 	assert_true(fabs(width(estimate_total(&d, &some)) / width(estimate_total(&d, &runs)) - 1) <
 		    0.01);
 	/* Pairs that cannot be are not believed. */
-	const struct tally lies[] = {{5000, 100, 99},
-				     {5000, 9000, 0},
-				     {5000, UINT64_MAX - 1, UINT64_MAX - 1},
-				     {5, 0, 7}};
+	const struct tally lies[] = {{5000, 100, 99, 0, 0},
+				     {5000, 9000, 0, 0, 0},
+				     {5000, UINT64_MAX - 1, UINT64_MAX - 1, 0, 0},
+				     {5, 0, 7, 0, 0}};
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
-		struct tally scatter = {lies[i].pages, 0, 0};
+		struct tally scatter = {.pages = lies[i].pages};
 
 		assert_true(width(estimate_total(&d, &lies[i])) ==
 			    width(estimate_total(&d, &scatter)));
@@ -154,7 +154,7 @@ static void test_pairs(void **state)
 		width(estimate_share(&d, 4096e6, &scattered, &lies[i], UINT64_MAX - 1));
 	}
 	/* Known from one page only: no more than that page is sure; an empty one is empty. */
-	struct estimate e = estimate_found(&d, &(struct tally){1, 1, 0});
+	struct estimate e = estimate_found(&d, &(struct tally){1, 1, 0, 0, 0});
 
 	assert_true(e.low >= 4096 && e.low < 4 * 4096 && e.high > 2 * 64 * 4096);
 	assert_true(width(estimate_found(&d, &(struct tally){0})) > 0);
@@ -165,19 +165,30 @@ static void test_pairs(void **state)
 	assert_int_equal(sample_design_init(&d, &s), 0);
 	double stopped = width(estimate_total(&d, &runs));
 
-	/* Neighbours that hardly differ make the whole surer, and nothing else; lies do not. */
-	assert_true(width(estimate_all(&d, &runs)) == stopped);
-	s.neighbours = 24000;
-	s.neighbour_squares = 200;
+	/* Blocks whose pairs hardly differ make a sum surer; lies do not. */
+	struct tally known = {5000, 5000, 2450, 2500, 100};
+
+	assert_true(width(estimate_total(&d, &known)) == stopped); /* not said to be there */
+	s.block_one_in = 2;
 	assert_int_equal(sample_design_init(&d, &s), 0);
-	assert_true(width(estimate_all(&d, &runs)) < 0.6 * stopped);
+	assert_true(width(estimate_total(&d, &known)) < 0.6 * stopped);
 	assert_true(width(estimate_total(&d, &runs)) == stopped);
-	s.neighbour_squares = 4 * 24000 + 1;
+	/* By hand: v = (1 − f) Σ (Y − Y′)² + f (1 − 2/4) d, of blocks with half of the pages. */
+	double v = 0.5 * 200 + 0.5 * 0.5 * 100, z = 1.959964;
+
+	assert_true(fabs(width(estimate_total(&d, &known)) / (4 * 4096) -
+			 2 * z * sqrt(v + z * z / 4)) < 0.01);
+	const uint64_t blocks_lies[][2] = {
+		{2500, 5001}, {2500, UINT64_MAX}, {7, 0}, {5001, 100}, {UINT64_MAX, UINT64_MAX}};
+
+	for (size_t i = 0; i < sizeof(blocks_lies) / sizeof(blocks_lies[0]); i++) {
+		known.blocked = blocks_lies[i][0];
+		known.squares = blocks_lies[i][1];
+		assert_true(width(estimate_total(&d, &known)) == stopped);
+	}
+	s.finished = 1; /* of a finished scan they say nothing */
 	assert_int_equal(sample_design_init(&d, &s), 0);
-	assert_true(width(estimate_all(&d, &runs)) == stopped);
-	s.neighbours = s.neighbour_squares = FACT_NONE;
-	assert_int_equal(sample_design_init(&d, &s), 0);
-	assert_true(width(estimate_all(&d, &runs)) == stopped);
+	assert_false(d.blocked);
 
 	s = scan(2, 200000, 100000, 1);
 	s.pair_one_in = 1;

@@ -60,6 +60,9 @@ static void columns_go_by_name(void **state)
 			  "4\t2\t0\t3\t1\t5\t0\n"
 			  "9\t2\t0\t3\t\t\t\n"
 			  "\t1\t1\t1\t1\t1\t1\n");
+	facts_rows_member(&t, "tables/page_cache_blocks.tsv",
+			  "blocks\tfile\tcgroup\tfile2\tcgroup2\tfile3\tcgroup3\tfile4\tcgroup4\n"
+			  "2\t7\t1\t\t\t0\t0\t6\t3\n");
 	facts_rows_member(&t, "tables/page_types.tsv", "kind\tpages\nfree\t10\n");
 	f = facts_rows_end(&t);
 	assert_int_equal(f->cache_files.count, 3);
@@ -87,6 +90,12 @@ static void columns_go_by_name(void **state)
 	assert_int_equal(f->cache_pairs.rows[0].cgroup2, 5);
 	assert_int_equal(f->cache_pairs.rows[1].state, 3);
 	assert_true(f->cache_pairs.rows[1].file2 == FACT_NONE);
+	assert_int_equal(f->cache_blocks.count, 1);
+	assert_int_equal(f->cache_blocks.rows[0].blocks, 2);
+	assert_int_equal(f->cache_blocks.rows[0].file, 7);
+	assert_true(f->cache_blocks.rows[0].file2 == FACT_NONE);
+	assert_int_equal(f->cache_blocks.rows[0].file3, 0);
+	assert_int_equal(f->cache_blocks.rows[0].cgroup4, 3);
 	assert_string_equal(f->cache_cgroups.rows[0].path, "/kubepods/x");
 	assert_string_equal(f->page_types.rows[0].kind, "free");
 	facts_destroy(f);

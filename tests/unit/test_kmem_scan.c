@@ -502,6 +502,48 @@ static void test_stopped_scan_is_a_sample(void **state)
 	world_destroy(w);
 }
 
+/* One file for each pair of strata: two pages of each are drawn, in however many batches, and a
+ * scan that is stopped has taken none twice. */
+static void test_each_pair_is_drawn_once(void **state)
+{
+	enum { ONE_IN = 32, FILES_OF = W_PAGES / (2 * ONE_IN) - 1 };
+	struct world *w = world_create();
+	struct w_sb *sb = w_sb(w, "tmpfs", 1);
+	const uint32_t batches[] = {0, 4096, 512, 100, 64, 8};
+
+	for (uint32_t i = 0; i < FILES_OF; i++) {
+		struct w_inode *in = w_inode(w, sb, 1 + i);
+		char name[16];
+
+		snprintf(name, sizeof(name), "f%u", i);
+		w_dentry(w, sb->root, name, strlen(name), in, true);
+		w_pages(w, in, i * 2 * ONE_IN, 2 * ONE_IN, 0, 0);
+	}
+	/* Neither strata nor pairs nor blocks come out even. */
+	w->ranges[0].end_pfn = W_PAGES - 2 * ONE_IN;
+	for (size_t k = 0; k < sizeof(batches) / sizeof(batches[0]); k++) {
+		for (int stop = 0; stop < 2; stop++) {
+			int left = 2;
+			struct scan_config c = {.one_in = ONE_IN,
+						.seed = k * 31 + 7,
+						.memory = 4 << 20,
+						.batch_strata = batches[k],
+						.stop = stop ? stop_after : NULL,
+						.stop_ctx = &left};
+			struct outcome *o = world_scan(&w->s, &w->l, &c);
+
+			if (!stop)
+				assert_int_equal(o->file_count, FILES_OF);
+			for (size_t i = 0; i < o->file_count; i++)
+				assert_int_equal(o->files[i].pages, 2);
+			assert_int_equal(o->result.strata_done, 2 * o->file_count);
+			assert_int_equal(o->result.finished, o->file_count == FILES_OF);
+			outcome_destroy(o);
+		}
+	}
+	world_destroy(w);
+}
+
 static void test_ranges(void **state)
 {
 	struct world *w = world_create();
@@ -611,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_races_are_discarded),
 		cmocka_unit_test(test_sampling_is_unbiased),
 		cmocka_unit_test(test_stopped_scan_is_a_sample),
+		cmocka_unit_test(test_each_pair_is_drawn_once),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_auto_rate),
 		cmocka_unit_test(test_overflow_is_counted),
