@@ -251,6 +251,49 @@ static int add_samples(struct build *b)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ heaps that grew */
+
+static int growth_by_time(const void *a, const void *b)
+{
+	const struct hot_growth *x = a, *y = b;
+
+	if (x->time_ns != y->time_ns)
+		return x->time_ns < y->time_ns ? -1 : 1;
+	if (x->thread != y->thread)
+		return x->thread < y->thread ? -1 : 1;
+	if (x->stack != y->stack)
+		return x->stack < y->stack ? -1 : 1;
+	return x->bytes < y->bytes ? -1 : x->bytes > y->bytes;
+}
+
+static int add_growth(struct build *b)
+{
+	const struct facts *f = b->f;
+	struct hotspot *h = b->h;
+
+	h->growth = arena_alloc(b->arena, (f->stack_growth.count + 1) * sizeof(*h->growth));
+	if (!h->growth)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->stack_growth.count; i++) {
+		const struct fact_stack_growth *g = &f->stack_growth.rows[i];
+
+		if (g->time_ns == FACT_NONE || g->bytes == FACT_NONE || g->kind > GROWTH_ALLOC)
+			continue;
+		h->growth[h->growth_count++] = (struct hot_growth){
+			.time_ns = g->time_ns,
+			.thread = lookup_get(&b->thread_ids, g->thread, 0, NULL, 0),
+			.stack = lookup_get(&b->stack_ids, g->stack, 0, NULL, 0),
+			.kind = (uint8_t)g->kind,
+			.kept = g->kept == 1,
+			/* sums of all rows must not wrap around */
+			.bytes = g->bytes < UINT64_C(1) << 44 ? g->bytes : UINT64_C(1) << 44,
+		};
+	}
+	if (h->growth_count)
+		qsort(h->growth, h->growth_count, sizeof(*h->growth), growth_by_time);
+	return 0;
+}
+
 /* ------------------------------------------------------------------ who waited */
 
 static int by_wait(const void *a, const void *b)
@@ -504,6 +547,8 @@ int hotspot_create(struct hotspot **ret, const struct facts *f, struct arena *a)
 		r = add_threads(&b);
 	if (!r)
 		r = add_samples(&b);
+	if (!r)
+		r = add_growth(&b);
 	if (!r)
 		r = add_waits(&b);
 	if (r)

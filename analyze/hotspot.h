@@ -36,6 +36,14 @@ struct hot_sample {
 	uint64_t ns;
 };
 
+struct hot_growth { /* of a heap: a sample, in proportion to bytes */
+	uint64_t time_ns;
+	uint32_t thread, stack;
+	uint8_t kind; /* GROWTH_FAULT, GROWTH_ALLOC */
+	bool kept;    /* it is known to have been there when the window ended */
+	uint64_t bytes;
+};
+
 struct hot_function {
 	uint32_t name;
 	uint64_t self, total; /* samples on the CPU; total counts a recursion once */
@@ -71,6 +79,8 @@ struct hotspot {
 	size_t thread_count;
 	struct hot_sample *samples; /* by time */
 	size_t sample_count;
+	struct hot_growth *growth; /* by time */
+	size_t growth_count;
 	struct hot_function *functions; /* by self, then total, largest first */
 	size_t function_count;
 	struct hot_wait *waits; /* by seconds, longest first */

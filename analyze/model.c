@@ -51,8 +51,8 @@ int model_create(struct model **ret, const struct facts *f)
 		model_build_swapped,	model_build_shared_memory, model_build_file_systems,
 		model_build_panorama,	model_build_processes,	   model_build_kubernetes,
 		model_build_shm_owners, model_build_dentries,	   rankings,
-		model_build_delays,	model_build_heaps,	   model_build_guard,
-		model_build_not_seen,	model_build_holdings,
+		model_build_delays,	model_build_heaps,	   model_build_growth,
+		model_build_guard,	model_build_not_seen,	   model_build_holdings,
 	};
 	struct model *m = calloc(1, sizeof(*m));
 	int r = -ENOMEM;

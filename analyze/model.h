@@ -136,6 +136,30 @@ struct model_heap {
 	double grown_s;		  /* between the two readings */
 };
 
+struct model_site {    /* a function at which a heap grew, whatever called it */
+	uint32_t name; /* of hotspot->names; UINT32_MAX: the stacks that have none of the program's
+			*/
+	uint32_t caller;	  /* UINT32_MAX: not known */
+	uint32_t stack;		  /* of hotspot->stacks: the one with the most bytes of it */
+	double came, kept, error; /* bytes; kept ± error is a 95% interval */
+	uint64_t samples;
+};
+
+/* A process' heap and the stacks at which it grew. */
+struct model_growth {
+	uint64_t pid;
+	const char *comm, *cgroup;
+	uint64_t kind;	    /* GROWTH_FAULT: who touched new pages; GROWTH_ALLOC: who allocated */
+	double grown_bytes; /* of RssAnon over the window; NaN: not measured */
+	double came, kept;  /* estimates: what was added, and what of it was there at the end */
+	double named;	    /* of kept: with a function of the program's */
+	double explained;   /* share of the growth that is named; NaN: it did not grow */
+	double watched_s;   /* part of the window in which it was looked at; NaN */
+	const char *reason; /* why not all of it, or NULL */
+	struct model_site *sites; /* by kept, largest first */
+	size_t site_count;
+};
+
 struct model_account { /* one kind of memory by the frames the scan saw, and by the counters */
 	const char *what, *kinds, *counters;
 	const char *about; /* what an honest difference may be, or NULL */
@@ -185,6 +209,9 @@ struct model {
 	size_t holding_count;
 	struct model_heap *heaps; /* by anonymous memory, largest first */
 	size_t heap_count;
+	struct model_growth *growth; /* by kept, largest first; none of the capture itself */
+	size_t growth_count;
+	bool growth_captured;
 	bool heaps_captured;		 /* although there may be none that is large enough */
 	const struct fact_guard **guard; /* by time */
 	size_t guard_count;
@@ -223,6 +250,9 @@ struct model {
 	size_t not_seen_count;
 	struct arena *arena;
 };
+
+/* What is known of where pid's heap grew: by allocations, or else by page faults; NULL: nothing. */
+const struct model_growth *model_growth_of(const struct model *m, uint64_t pid);
 
 int model_create(struct model **ret, const struct facts *f);
 void model_destroy(struct model *m);

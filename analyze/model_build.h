@@ -36,6 +36,7 @@ int model_build_processes(struct model_build *b);
 int model_build_kubernetes(struct model_build *b);
 int model_build_shm_owners(struct model_build *b);
 int model_build_heaps(struct model_build *b);
+int model_build_growth(struct model_build *b); /* after heaps */
 int model_build_delays(struct model_build *b);
 int model_build_guard(struct model_build *b);
 int model_build_dentries(struct model_build *b);

@@ -274,7 +274,39 @@ static uint64_t micro(uint64_t ns)
 	return ns / 1000 < UINT64_C(1) << 53 ? ns / 1000 : 0;
 }
 
-/* Every thin-th of the samples on the CPU; all of the others, which carry their time themselves. */
+/* Of growth, behind the states of threads: by page faults, by allocations; what stayed, what not.
+ */
+#define STATE_GROWTH 16u
+
+static void put_growth(struct json *j, const struct hot_growth *g, size_t column, uint32_t node,
+		       uint64_t *last)
+{
+	uint64_t at = micro(g->time_ns);
+
+	switch (column) {
+	case 0:
+		json_i64(j, (int64_t)(at - *last));
+		*last = at;
+		break;
+	case 1:
+		json_u64(j, g->thread);
+		break;
+	case 2:
+		json_u64(j, node);
+		break;
+	case 3:
+		json_u64(j, 0);
+		break;
+	case 4:
+		json_u64(j, STATE_GROWTH + 2u * g->kind + !g->kept);
+		break;
+	default:
+		json_u64(j, g->bytes);
+	}
+}
+
+/* Every thin-th of the samples on the CPU; all of the others, which carry their time themselves.
+ * Behind them those of growth, whose times start anew. */
 static void put_samples(struct json *j, const struct hotspot *hot, const uint32_t *leaf,
 			size_t thin)
 {
@@ -315,6 +347,8 @@ static void put_samples(struct json *j, const struct hotspot *hot, const uint32_
 				json_u64(j, s->state ? micro(s->ns) : 0);
 			}
 		}
+		for (size_t i = 0; i < hot->growth_count; i++)
+			put_growth(j, &hot->growth[i], k, leaf[hot->growth[i].stack], &last);
 		json_array_end(j);
 	}
 	json_object_end(j);
@@ -373,7 +407,7 @@ void flame_write(struct out *o, const struct report *r, const char *prefix)
 	struct json j;
 	int e;
 
-	if (!hot || !hot->sample_count) {
+	if (!hot || (!hot->sample_count && !hot->growth_count)) {
 		out_fmt(o,
 			"<p class=\"absent\">%s <a href=\"#%snot-seen\">What could not be seen</a> "
 			"says why.</p>",

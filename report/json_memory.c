@@ -278,6 +278,7 @@ void json_memory(struct json *j, const struct report *r)
 	accounts(j, m);
 	holdings(j, m);
 	json_heaps(j, m);
+	json_heap_growth(j, m);
 	dentries(j, m);
 	drop_caches(j, m);
 	json_object_end(j);

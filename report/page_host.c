@@ -151,6 +151,7 @@ static const struct anchor {
 	{"cgroups", "containers"},
 	{"processes", "processes"},
 	{"heaps", "heaps"},
+	{"heap-growth", "where heaps grew"},
 	{"slabs", "slab caches"},
 	{"kernel-objects", "kernel memory by holder"},
 	{"accounts", "the second account"},

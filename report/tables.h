@@ -21,6 +21,7 @@ extern const struct table_def tables_guard[]; /* tables_guard.c */
 extern const struct table_def tables_raw[];   /* tables_raw.c */
 extern const struct table_def tables_objects[];
 extern const struct table_def tables_heaps[];
+extern const struct table_def tables_growth[];
 extern const struct table_def tables_hotspot[];
 extern const struct table_def tables_offcpu[];
 

@@ -54,12 +54,22 @@ class Flame {
 			tools.append(label);
 			return control;
 		};
-		const off = d.samples.state.some(s => s);
+		const off = d.samples.state.some(s => s && s < GROWTH);
+		const faults = d.samples.state.some(s => s >= GROWTH && s < GROWTH + 2);
+		const allocations = d.samples.state.some(s => s >= GROWTH + 2);
 
-		if (off) {
+		if (off || faults || allocations) {
+			const views = [["on", "what ran (on-CPU)"]];
+
+			if (off)
+				views.push(["off", "what waited (off-CPU)"],
+					["1", "asleep"], ["2", "waiting for the disk"], ["3", "waiting for a CPU"], ["4", "preempted"]);
+			if (allocations)
+				views.push(["unfreed", "what was allocated and not freed"], ["allocated", "what was allocated"]);
+			if (faults)
+				views.push(["grown", "what made heaps grow (new pages that stayed)"], ["touched", "new pages of heaps"]);
 			this.states = labelled("Show", make("select"));
-			for (const [value, text] of [["on", "what ran (on-CPU)"], ["off", "what waited (off-CPU)"],
-				["1", "asleep"], ["2", "waiting for the disk"], ["3", "waiting for a CPU"], ["4", "preempted"]])
+			for (const [value, text] of views)
 				this.states.append(new Option(text, value));
 			this.states.addEventListener("change", () => {
 				this.state = this.states.value;
@@ -166,7 +176,22 @@ class Flame {
 	}
 
 	stateIs(state) {
-		return this.state === "on" ? state === 0 : this.state === "off" ? state > 0 : state === Number(this.state);
+		switch (this.state) {
+		case "on":
+			return state === 0;
+		case "off":
+			return state > 0 && state < GROWTH;
+		case "grown":
+			return state === GROWTH;
+		case "touched":
+			return state === GROWTH || state === GROWTH + 1;
+		case "unfreed":
+			return state === GROWTH + 2;
+		case "allocated":
+			return state >= GROWTH + 2;
+		default:
+			return state === Number(this.state);
+		}
 	}
 
 	passes(i) {
@@ -192,6 +217,7 @@ class Flame {
 	changed() {
 		const d = this.data;
 
+		d.bytes = ["grown", "touched", "unfreed", "allocated"].includes(this.state);
 		this.fillFilters();
 		this.a = d.weigh(i => this.passes(i) && this.inRange(i, this.ranges[0]));
 		this.b = this.comparing && this.ranges[1] ?
@@ -228,11 +254,12 @@ class Flame {
 	sayRange() {
 		const d = this.data, last = d.window;
 		const words = r => r ? `${r[0].toFixed(2)} s to ${r[1].toFixed(2)} s` : "the whole window";
-		const what = this.state === "on" ? "CPU time" : "time off the CPU";
-		let text = `${words(this.ranges[0])}: ${figureSeconds(this.a.total[0])} of ${what}, ${figureCount(this.a.samples)} samples`;
+		const what = { on: "CPU time", grown: "new memory that stayed", touched: "new memory", unfreed: "memory allocated and not freed",
+			allocated: "memory allocated" }[this.state] || "time off the CPU";
+		let text = `${words(this.ranges[0])}: ${d.figure(this.a.total[0])} of ${what}, ${figureCount(this.a.samples)} samples`;
 
 		if (this.comparing)
-			text += this.b ? `; compared with ${words(this.ranges[1])}: ${figureSeconds(this.b.total[0])}, ${figureCount(this.b.samples)} samples` :
+			text += this.b ? `; compared with ${words(this.ranges[1])}: ${d.figure(this.b.total[0])}, ${figureCount(this.b.samples)} samples` :
 				"; now drag the range to compare with over the map";
 		else
 			text += `. Drag over the map for a part of the ${figureSeconds(last)}.`;
@@ -256,7 +283,8 @@ class Flame {
 		const titles = fb ? ["Function", "Module", "First", "Second", "Change"] : ["Function", "Module", "Itself", "With what it calls"];
 
 		table.append(make("caption", "", fb ? "What changed most between the two ranges, with what it calls" :
-			"Functions of this range, by the time they took themselves"));
+			d.bytes ? "Functions of this range, by the memory that came in them themselves" :
+				"Functions of this range, by the time they took themselves"));
 		for (const t of titles)
 			head.append(Object.assign(make("th", "", t), { scope: "col" }));
 		const thead = make("thead");

@@ -4,6 +4,9 @@
  */
 "use strict";
 
+/* States from here on are of heaps that grew: by page faults, by allocations; even ones stayed. */
+const GROWTH = 16;
+
 function hueOf(text) {
 	let h = 2166136261;
 
@@ -37,13 +40,20 @@ class FlameData {
 		for (let i = 0, t = 0; i < s.t.length; i++)
 			this.time[i] = (t += s.t[i]) / 1e6;
 		this.first = this.time.length ? this.time[0] : 0;
+		this.bytes = false; /* whether the view is of memory */
 	}
 
-	/* One sample's weight in this view: seconds. */
+	/* One sample's weight in this view: seconds, or bytes. */
 	weight(i) {
 		const state = this.samples.state[i];
 
+		if (state >= GROWTH)
+			return this.samples.us[i];
 		return state ? this.samples.us[i] / 1e6 : this.thin / this.hz;
+	}
+
+	figure(v) {
+		return this.bytes ? figureBytes(v) : figureSeconds(v);
 	}
 
 	/* {self, total, samples} by node, of the samples that keep() lets pass. */

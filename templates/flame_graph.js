@@ -177,7 +177,7 @@ class FlameGraph {
 		const d = this.flame.data, all = this.flame.a.total[0];
 		const module = i ? d.modules[d.module[d.name[i]]] : "";
 		let text = `${i ? this.label(i) : "all"}${module ? ` (${visible(module).map(p => p[0]).join("")})` : ""}: ` +
-			`${figureShare(all ? this.flame.a.total[i] / all * 100 : 0)} with what it calls, ${figureSeconds(this.flame.a.total[i])}; ` +
+			`${figureShare(all ? this.flame.a.total[i] / all * 100 : 0)} with what it calls, ${d.figure(this.flame.a.total[i])}; ` +
 			`itself ${figureShare(all ? this.flame.a.self[i] / all * 100 : 0)}`;
 
 		if (this.flame.b) {

@@ -41,6 +41,8 @@ const struct fact_slot fact_slots[] = {
 	{&fact_stack_mapping_type, offsetof(struct facts, stack_mappings)},
 	{&fact_stack_object_type, offsetof(struct facts, stack_objects)},
 	{&fact_stack_symbol_type, offsetof(struct facts, stack_symbols)},
+	{&fact_stack_growth_type, offsetof(struct facts, stack_growth)},
+	{&fact_stack_grower_type, offsetof(struct facts, stack_growers)},
 	{&fact_vmalloc_type, offsetof(struct facts, vmalloc)},
 	{&fact_zone_type, offsetof(struct facts, zones)},
 	{&fact_kernel_object_type, offsetof(struct facts, kernel_objects)},

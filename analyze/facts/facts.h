@@ -255,6 +255,18 @@ struct fact_stack_symbol {
 	const char *demangled; /* NULL: nothing to demangle */
 };
 
+enum { GROWTH_FAULT, GROWTH_ALLOC };
+struct fact_stack_growth { /* a sample of what was added to a heap */
+	uint64_t time_ns, kind, process, thread, stack, address;
+	uint64_t bytes; /* it stands for */
+	uint64_t kept;	/* 1: still there when the window ended; FACT_NONE: not looked at */
+};
+struct fact_stack_grower { /* a process, by a count that is no sample */
+	uint64_t process, pid, kind, start_ns, end_ns;
+	uint64_t first_bytes, last_bytes, grown_bytes, calls;
+	const char *reason; /* why it was not looked at all through; NULL: it was */
+};
+
 /* vmalloc.c: summed by caller */
 struct fact_vmalloc {
 	const char *caller;
@@ -414,6 +426,8 @@ struct facts {
 	FACT_TABLE(fact_stack_mapping, stack_mappings);
 	FACT_TABLE(fact_stack_object, stack_objects);
 	FACT_TABLE(fact_stack_symbol, stack_symbols);
+	FACT_TABLE(fact_stack_growth, stack_growth);
+	FACT_TABLE(fact_stack_grower, stack_growers);
 	FACT_TABLE(fact_vmalloc, vmalloc);
 	FACT_TABLE(fact_zone, zones);
 	FACT_TABLE(fact_kernel_object, kernel_objects);

@@ -38,6 +38,8 @@ const struct fact_member fact_members[] = {
 	{"tables/stack_mappings.tsv", &stack_parser},
 	{"tables/stack_objects.tsv", &stack_parser},
 	{"tables/stack_symbols.tsv", &stack_parser},
+	{"tables/stack_growth.tsv", &stack_parser},
+	{"tables/stack_growth_processes.tsv", &stack_parser},
 	{"tables/page_cache_scan.tsv", &scan_parser},
 	{"tables/page_cache_files.tsv", &cache_parser},
 	{"tables/page_cache_samples.tsv", &cache_parser},

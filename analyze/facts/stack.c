@@ -88,8 +88,27 @@ static const struct fact_field fields_fact_stack_symbol[] = {
 };
 FACT_TYPE(fact_stack_symbol, "stack_symbols", 27, 1000000);
 
+static const struct fact_field fields_fact_stack_growth[] = {
+	FACT_U64(fact_stack_growth, time_ns), FACT_U64(fact_stack_growth, kind),
+	FACT_U64(fact_stack_growth, process), FACT_U64(fact_stack_growth, thread),
+	FACT_U64(fact_stack_growth, stack),   FACT_U64(fact_stack_growth, address),
+	FACT_U64(fact_stack_growth, bytes),   FACT_U64(fact_stack_growth, kept),
+};
+FACT_TYPE(fact_stack_growth, "stack_growth", 58, 500000);
+
+static const struct fact_field fields_fact_stack_grower[] = {
+	FACT_U64(fact_stack_grower, process),	 FACT_U64(fact_stack_grower, pid),
+	FACT_U64(fact_stack_grower, kind),	 FACT_U64(fact_stack_grower, start_ns),
+	FACT_U64(fact_stack_grower, end_ns),	 FACT_U64(fact_stack_grower, first_bytes),
+	FACT_U64(fact_stack_grower, last_bytes), FACT_U64(fact_stack_grower, grown_bytes),
+	FACT_U64(fact_stack_grower, calls),	 FACT_STR(fact_stack_grower, reason, 256),
+};
+FACT_TYPE(fact_stack_grower, "stack_growth_processes", 59, 100000);
+
 /* Numbers of these are STACK_… in facts.h. */
 static const char *const states[] = {"", "sleep", "disk", "runnable", "preempted", "lock", NULL};
+
+static const char *const growth_kinds[] = {"fault", "alloc", NULL};
 
 #define AT(type, field) offsetof(struct type, field)
 
@@ -182,6 +201,31 @@ static const struct fact_column symbol_columns[] = {
 	{0},
 };
 
+static const struct fact_column growth_columns[] = {
+	{"time_ns", COLUMN_U64, AT(fact_stack_growth, time_ns), NULL},
+	{"kind", COLUMN_WORD, AT(fact_stack_growth, kind), growth_kinds},
+	{"process", COLUMN_U64, AT(fact_stack_growth, process), NULL},
+	{"thread", COLUMN_U64, AT(fact_stack_growth, thread), NULL},
+	{"stack", COLUMN_U64, AT(fact_stack_growth, stack), NULL},
+	{"address", COLUMN_U64, AT(fact_stack_growth, address), NULL},
+	{"bytes", COLUMN_U64, AT(fact_stack_growth, bytes), NULL},
+	{"kept", COLUMN_U64, AT(fact_stack_growth, kept), NULL},
+	{0},
+};
+static const struct fact_column grower_columns[] = {
+	{"pid", COLUMN_U64, AT(fact_stack_grower, pid), NULL},
+	{"process", COLUMN_U64, AT(fact_stack_grower, process), NULL},
+	{"kind", COLUMN_WORD, AT(fact_stack_grower, kind), growth_kinds},
+	{"start_ns", COLUMN_U64, AT(fact_stack_grower, start_ns), NULL},
+	{"end_ns", COLUMN_U64, AT(fact_stack_grower, end_ns), NULL},
+	{"first_bytes", COLUMN_U64, AT(fact_stack_grower, first_bytes), NULL},
+	{"last_bytes", COLUMN_U64, AT(fact_stack_grower, last_bytes), NULL},
+	{"grown_bytes", COLUMN_U64, AT(fact_stack_grower, grown_bytes), NULL},
+	{"calls", COLUMN_U64, AT(fact_stack_grower, calls), NULL},
+	{"reason", COLUMN_STR, AT(fact_stack_grower, reason), NULL},
+	{0},
+};
+
 /* Names are demangled here, in the sandbox: it is the one thing done to them that is not simple. */
 static int demangle_row(struct parse *p, void *row)
 {
@@ -204,6 +248,8 @@ static const struct fact_table tables[] = {
 	{"tables/stack_mappings.tsv", &fact_stack_mapping_type, mapping_columns, NULL},
 	{"tables/stack_objects.tsv", &fact_stack_object_type, object_columns, NULL},
 	{"tables/stack_symbols.tsv", &fact_stack_symbol_type, symbol_columns, demangle_row},
+	{"tables/stack_growth.tsv", &fact_stack_growth_type, growth_columns, NULL},
+	{"tables/stack_growth_processes.tsv", &fact_stack_grower_type, grower_columns, NULL},
 };
 
 _Static_assert(sizeof(struct fact_stack_object) <= FACT_ROW_MAX, "FACT_ROW_MAX");

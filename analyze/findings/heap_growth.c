@@ -110,6 +110,64 @@ static const char *cause_words(struct findings *out, const struct cause *c, size
 	return text;
 }
 
+#define SITES 3
+#define SITE_SHARE 0.1 /* of what stayed: places that are worth naming */
+#define SITE_MOST 0.5  /* of what stayed: it is the place */
+
+static const char *site_name(const struct model *m, const struct model_site *s)
+{
+	return m->hotspot->names[s->name].function;
+}
+
+/* With its caller: it may be a helper that many call. */
+static const char *site_called(const struct model *m, const struct model_site *s,
+			       struct findings *out)
+{
+	const char *caller = s->caller == UINT32_MAX ? "[" : m->hotspot->names[s->caller].function;
+
+	return caller[0] == '['
+		       ? site_name(m, s)
+		       : arena_printf(out->arena, "%s, called by %s", site_name(m, s), caller);
+}
+
+/* The place that most of what stayed came from, or NULL. */
+static const struct model_site *main_site(const struct model_growth *g)
+{
+	const struct model_site *s = g && g->site_count ? &g->sites[0] : NULL;
+
+	return s && s->name != UINT32_MAX && s->kept >= SITE_MOST * g->kept ? s : NULL;
+}
+
+static void site_words(const struct model *m, const struct model_growth *g, struct findings *out,
+		       struct finding *f)
+{
+	const char *text = "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->site_count && n < SITES; i++) {
+		const struct model_site *s = &g->sites[i];
+
+		if (s->name == UINT32_MAX || s->kept < SITE_SHARE * g->kept)
+			continue;
+		text = arena_printf(out->arena, "%s%s%s (%s): %s \xc2\xb1 %s", text, n ? "; " : "",
+				    site_called(m, s, out), m->hotspot->names[s->name].module,
+				    size_words(out, s->kept), size_words(out, s->error));
+		n++;
+	}
+	if (!n)
+		return;
+	finding_because(out, f, "#heap-growth", "%s: %s",
+			g->kind == GROWTH_ALLOC
+				? "allocated in the window and not freed, by function"
+				: "new memory that stayed, by the function that touched it first",
+			text);
+	if (!isnan(g->explained))
+		finding_because(out, f, "#heap-growth",
+				"the window's %s explain %d%% of the growth",
+				g->kind == GROWTH_ALLOC ? "allocation stacks" : "page-fault stacks",
+				(int)(g->explained * 100 + 0.5));
+}
+
 static bool grows(const struct model_heap *h)
 {
 	double first = figure(h->fact->anon_start);
@@ -149,12 +207,17 @@ static void growing(const struct model *m, const struct model_heap *h, struct fi
 	size_t types = causes(h, "object", objects);
 	size_t n = causes(h, types ? "allocator" : "mapping", others);
 	bool sampled = heap->one_in != FACT_NONE && heap->one_in > 1;
+	const struct model_growth *g = model_growth_of(m, heap->pid);
+	const struct model_site *site = types ? NULL : main_site(g);
 	struct finding *f = finding_add(
 		out, "heap.growth", left_s <= SOON_S ? SEVERITY_WARNING : SEVERITY_INFO,
 		h->grown_s >= 5 && h->steady >= 0.7 ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
 		"The heap of %s (pid %" PRIu64 ") grows: by %s in %s%s%s", name, heap->pid,
 		size_words(out, h->grown_bytes), seconds_words(out, h->grown_s),
-		types ? ", with ever more objects of " : "", foremost(objects, types));
+		types  ? ", with ever more objects of "
+		: site ? ", most of it at "
+		       : "",
+		site ? site_called(m, site, out) : foremost(objects, types));
 
 	if (!f)
 		return;
@@ -173,6 +236,8 @@ static void growing(const struct model *m, const struct model_heap *h, struct fi
 				types ? "blocks of no object" : "kinds of mapping",
 				cause_words(out, others, n));
 	container_words(h, out, f);
+	if (g)
+		site_words(m, g, out, f);
 	if (left_s <= SOON_S)
 		finding_because(out, f, "#memory", "at this rate the %s left %s last %s",
 				size_words(out, room), whose, seconds_words(out, left_s));
@@ -183,6 +248,11 @@ static void growing(const struct model *m, const struct model_heap *h, struct fi
 			       "Look in the program for what keeps objects of %s: a cache or list "
 			       "without a bound, a global, a callback that is never taken back.",
 			       foremost(objects, types));
+	else if (site)
+		finding_advice(out, f,
+			       "Look at what %s allocates and who is to free it: a list or cache "
+			       "without a bound, a path that returns early without freeing.",
+			       site_name(m, site));
 	else
 		finding_advice(out, f,
 			       "Find what allocates: the allocation stacks of the program, or its "

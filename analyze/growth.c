@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where heaps grew: samples of what was added to them, by the function of the program's. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_build.h"
+#include "site.h"
+
+struct place {
+	uint64_t pid, kind;
+	struct site site;
+	uint32_t stack, index; /* index: of hotspot->growth */
+};
+
+static int by_place(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
+	if (x->site.name != y->site.name)
+		return x->site.name < y->site.name ? -1 : 1;
+	if (x->site.caller != y->site.caller)
+		return x->site.caller < y->site.caller ? -1 : 1;
+	if (x->stack != y->stack)
+		return x->stack < y->stack ? -1 : 1;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+static int by_kept(const void *a, const void *b)
+{
+	const struct model_site *x = a, *y = b;
+
+	if (x->kept != y->kept)
+		return x->kept > y->kept ? -1 : 1;
+	if (x->came != y->came)
+		return x->came > y->came ? -1 : 1;
+	if (x->name != y->name)
+		return x->name < y->name ? -1 : 1;
+	return (x->caller > y->caller) - (x->caller < y->caller);
+}
+
+static int growth_by_kept(const void *a, const void *b)
+{
+	const struct model_growth *x = a, *y = b;
+
+	if (x->kept != y->kept)
+		return x->kept > y->kept ? -1 : 1;
+	if (x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	return (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+/* The places of one function: [first, end). */
+static void sum_site(const struct hotspot *h, const struct place *p, size_t first, size_t end,
+		     struct model_site *ret)
+{
+	double squares = 0, of_stack = 0, most = -1;
+
+	*ret = (struct model_site){
+		.name = p[first].site.name, .caller = p[first].site.caller, .samples = end - first};
+	for (size_t i = first; i < end; i++) {
+		const struct hot_growth *g = &h->growth[p[i].index];
+		double bytes = (double)g->bytes;
+
+		if (i == first || p[i].stack != p[i - 1].stack)
+			of_stack = 0;
+		ret->came += bytes;
+		if (g->kept) {
+			ret->kept += bytes;
+			of_stack += bytes;
+			squares += bytes * bytes;
+		}
+		if (of_stack > most) {
+			most = of_stack;
+			ret->stack = p[i].stack;
+		}
+	}
+	/* Each was drawn on its own: the variance of a sum of such is the sum of their squares. */
+	ret->error = 1.96 * sqrt(squares);
+}
+
+static const struct model_heap *heap_of(const struct model *m, uint64_t pid)
+{
+	for (size_t i = 0; i < m->heap_count; i++)
+		if (m->heaps[i].fact->pid == pid)
+			return &m->heaps[i];
+	return NULL;
+}
+
+static const struct fact_stack_grower *grower_of(const struct facts *f, uint64_t pid, uint64_t kind)
+{
+	for (size_t i = 0; i < f->stack_growers.count; i++)
+		if (f->stack_growers.rows[i].pid == pid && f->stack_growers.rows[i].kind == kind)
+			return &f->stack_growers.rows[i];
+	return NULL;
+}
+
+/* How much RssAnon grew, and within how long; NaN. */
+static double growth_of(const struct model *m, uint64_t pid, double *ret_seconds)
+{
+	const struct model_heap *heap = heap_of(m, pid);
+
+	*ret_seconds = FACT_NONE_F;
+	if (heap && !isnan(heap->grown_bytes)) {
+		*ret_seconds = heap->grown_s;
+		return heap->grown_bytes;
+	}
+	for (size_t i = 0; i < m->process_count; i++) {
+		const struct fact_process *p = m->processes[i];
+
+		if (p->pid == pid && p->heap_bytes != FACT_NONE && p->heap_first_bytes != FACT_NONE)
+			return (double)p->heap_bytes - (double)p->heap_first_bytes;
+	}
+	return FACT_NONE_F;
+}
+
+static void explain(struct model_build *b, struct model_growth *g)
+{
+	const struct hotspot *h = b->m->hotspot;
+	const struct fact_stack_grower *fact = grower_of(b->f, g->pid, g->kind);
+	uint64_t from = h->start_ns, to = h->end_ns;
+	double seconds, scale = 1;
+
+	if (fact && fact->end_ns != FACT_NONE) {
+		from = fact->start_ns;
+		to = fact->end_ns;
+	}
+	g->reason = fact ? fact->reason : NULL;
+	g->watched_s = g->explained = FACT_NONE_F;
+	if (from != FACT_NONE && to != FACT_NONE && to > from)
+		g->watched_s = (double)(to - from) / 1e9;
+	g->grown_bytes = growth_of(b->m, g->pid, &seconds);
+	/* Two readings of a heap and the clocks do not begin and end at the same time. */
+	if (seconds > 0 && g->watched_s > 0)
+		scale = seconds / g->watched_s;
+	if (g->grown_bytes > 0)
+		g->explained = fmin(1, g->named * scale / g->grown_bytes);
+}
+
+static bool same_site(const struct place *a, const struct place *b)
+{
+	return a->site.name == b->site.name && a->site.caller == b->site.caller;
+}
+
+static int sum_process(struct model_build *b, const struct place *p, size_t first, size_t end,
+		       struct model_growth *ret)
+{
+	const struct hotspot *h = b->m->hotspot;
+	const struct hot_thread *t = &h->threads[h->growth[p[first].index].thread];
+	size_t sites = 1, at = first;
+
+	for (size_t i = first + 1; i < end; i++)
+		sites += !same_site(&p[i], &p[i - 1]);
+	*ret = (struct model_growth){.pid = p[first].pid,
+				     .kind = p[first].kind,
+				     .comm = t->process_comm,
+				     .cgroup = t->cgroup[0] ? t->cgroup : NULL,
+				     .sites = arena_alloc(b->arena, sites * sizeof(*ret->sites))};
+	if (!ret->sites)
+		return -ENOMEM;
+	for (size_t i = first + 1; i <= end; i++) {
+		struct model_site *s;
+
+		if (i < end && same_site(&p[i], &p[at]))
+			continue;
+		s = &ret->sites[ret->site_count++];
+		sum_site(h, p, at, i, s);
+		ret->came += s->came;
+		ret->kept += s->kept;
+		ret->named += s->name == UINT32_MAX ? 0 : s->kept;
+		at = i;
+	}
+	qsort(ret->sites, ret->site_count, sizeof(*ret->sites), by_kept);
+	explain(b, ret);
+	return 0;
+}
+
+static struct site *sites_of_stacks(struct model_build *b)
+{
+	const struct hotspot *h = b->m->hotspot;
+	struct site *sites = arena_alloc(b->arena, (h->stack_count + 1) * sizeof(*sites));
+
+	for (size_t i = 0; sites && i < h->stack_count; i++)
+		sites[i] = site_of_stack(h, &h->stacks[i]);
+	return sites;
+}
+
+int model_build_growth(struct model_build *b)
+{
+	const struct hotspot *h = b->m->hotspot;
+	struct model *m = b->m;
+	struct place *p;
+	struct site *sites;
+	size_t n = 0, processes = 0;
+
+	for (size_t i = 0; i < b->f->stack_settings.count; i++) {
+		const struct fact_stack_setting *s = &b->f->stack_settings.rows[i];
+
+		if (s->key && s->value && !strcmp(s->key, "growth") && !strcmp(s->value, "on"))
+			m->growth_captured = true;
+	}
+	if (!h || !h->growth_count)
+		return 0;
+	m->growth_captured = true;
+	p = arena_alloc(b->arena, h->growth_count * sizeof(*p));
+	sites = sites_of_stacks(b);
+	if (!p || !sites)
+		return -ENOMEM;
+	for (size_t i = 0; i < h->growth_count; i++) {
+		const struct hot_growth *g = &h->growth[i];
+		const struct hot_thread *t = &h->threads[g->thread];
+
+		if (t->own || t->pid == FACT_NONE)
+			continue;
+		p[n++] = (struct place){t->pid, g->kind, sites[g->stack], g->stack, (uint32_t)i};
+	}
+	if (n)
+		qsort(p, n, sizeof(*p), by_place);
+	for (size_t i = 0; i < n; i++)
+		processes += !i || p[i].pid != p[i - 1].pid || p[i].kind != p[i - 1].kind;
+	m->growth = arena_alloc(b->arena, (processes + 1) * sizeof(*m->growth));
+	if (!m->growth)
+		return -ENOMEM;
+	for (size_t first = 0, i = 1; first < n && i <= n; i++) {
+		if (i < n && p[i].pid == p[first].pid && p[i].kind == p[first].kind)
+			continue;
+		if (sum_process(b, p, first, i, &m->growth[m->growth_count++]) < 0)
+			return -ENOMEM;
+		first = i;
+	}
+	if (m->growth_count)
+		qsort(m->growth, m->growth_count, sizeof(*m->growth), growth_by_kept);
+	return 0;
+}
+
+const struct model_growth *model_growth_of(const struct model *m, uint64_t pid)
+{
+	const struct model_growth *found = NULL;
+
+	for (size_t i = 0; i < m->growth_count; i++)
+		if (m->growth[i].pid == pid && (!found || m->growth[i].kind == GROWTH_ALLOC))
+			found = &m->growth[i];
+	return found;
+}

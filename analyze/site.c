@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "site.h"
+
+#include <string.h>
+
+#include "../capture/base/cleanup.h"
+
+static bool begins(const char *text, const char *with)
+{
+	return !strncmp(text, with, strlen(with));
+}
+
+/* Files whose functions serve whoever calls them. */
+static bool is_library(const char *module)
+{
+	static const char *const names[] = {
+		"libc.so",   "libc-",	   "ld-linux",	  "ld-musl",	 "libstdc++.so",
+		"libc++.so", "libc++abi",  "libjemalloc", "libtcmalloc", "libmimalloc",
+		"libm.so",   "libpthread", "libgcc_s",	  "linux-vdso",	 "[vdso]",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (begins(module, names[i]))
+			return true;
+	return false;
+}
+
+/* The same, linked into the program. */
+static bool is_allocation(const char *function)
+{
+	static const char *const whole[] = {
+		"malloc",	 "calloc", "realloc",  "reallocarray", "posix_memalign",
+		"aligned_alloc", "valloc", "memalign", "pvalloc",      "mmap",
+		"mmap64",	 "brk",	   "sbrk",     "strdup",       "strndup",
+		"memset",	 "memcpy", "memmove",  "bzero",	       "sysmalloc",
+	};
+	static const char *const starts[] = {
+		"operator new", "__libc_", "__mem", "_int_",   "__GI_",
+		"je_",		"tc_",	   "_mid_", "tcache_", "do_anonymous",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(whole); i++)
+		if (!strcmp(function, whole[i]))
+			return true;
+	for (size_t i = 0; i < ARRAY_SIZE(starts); i++)
+		if (begins(function, starts[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Of the C++ library's templates, which are compiled into the program: "void
+ * std::vector<Order>::_M_realloc_insert<Order>(…)".  What stands in angle brackets is not who it
+ * is.
+ */
+static bool is_template_glue(const char *function)
+{
+	static const char *const spaces[] = {"std::", "__gnu_cxx::"};
+	bool start = true;
+	int depth = 0;
+
+	for (const char *p = function; *p && !(*p == '(' && !depth); p++) {
+		if (start && !depth)
+			for (size_t i = 0; i < ARRAY_SIZE(spaces); i++)
+				if (begins(p, spaces[i]))
+					return true;
+		depth += *p == '<';
+		depth -= *p == '>' && depth;
+		start = *p == ' ';
+	}
+	return false;
+}
+
+/* A program's own layer above malloc: its caller is who wants the memory. */
+static bool is_wrapper(const char *function)
+{
+	return strcasestr(function, "alloc") != NULL;
+}
+
+static uint32_t above(const struct hotspot *h, const struct hot_stack *k, uint32_t i)
+{
+	return i > 0 ? h->frames[k->first + i - 1] : UINT32_MAX;
+}
+
+struct site site_of_stack(const struct hotspot *h, const struct hot_stack *k)
+{
+	struct site second = {UINT32_MAX, UINT32_MAX};
+
+	for (uint32_t i = k->count; i > 0; i--) {
+		struct site here = {above(h, k, i), above(h, k, i - 1)};
+		const struct hot_name *name = &h->names[here.name];
+
+		if (name->kernel || is_library(name->module) || name->function[0] == '[' ||
+		    is_allocation(name->function) || is_template_glue(name->function))
+			continue;
+		if (!is_wrapper(name->function))
+			return here;
+		if (second.name == UINT32_MAX)
+			second = here;
+	}
+	return second;
+}
