@@ -3,34 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "../base/cleanup.h"
 #include "../base/proc.h"
-#include "../child/child_main.h"
-
-#define PATIENCE_MS 250
-#define STUCK_MAX 3 /* then this machine's processes are not asked any more */
-
-struct procread {
-	const struct sysroot *root;
-	struct procread_answer *shared;
-	pid_t pid; /* 0: no helper */
-	int fd;
-	unsigned stuck;
-	pid_t left_behind;
-};
-
-/* ------------------------------------------------------------------ the helper */
 
 static void read_stat(int proc_fd, pid_t pid, struct procread_answer *a)
 {
@@ -123,128 +102,40 @@ static void read_maps(int proc_fd, pid_t pid, struct procread_answer *a)
 		a->no = errno;
 }
 
-static _Noreturn void helper(int fd, int proc_fd, struct procread_answer *a, pid_t parent)
+static void serve(int proc_fd, void *shared)
 {
-	int *keep[] = {&fd, &proc_fd};
-	int32_t pid;
+	struct procread_answer *a = shared;
+	pid_t pid = a->pid;
 
-	child_detach(parent, keep, ARRAY_SIZE(keep));
-	while (recv(fd, &pid, sizeof(pid), 0) == sizeof(pid)) {
-		memset(a, 0, offsetof(struct procread_answer, text));
-		read_stat(proc_fd, pid, a);
-		if (!a->no)
-			read_cgroup(proc_fd, pid, a);
-		if (!a->no)
-			read_maps(proc_fd, pid, a);
-		if (send(fd, &pid, sizeof(pid), MSG_NOSIGNAL) < 0)
-			break;
-	}
-	_exit(0);
+	memset(a, 0, offsetof(struct procread_answer, text));
+	a->pid = pid;
+	read_stat(proc_fd, pid, a);
+	if (!a->no)
+		read_cgroup(proc_fd, pid, a);
+	if (!a->no)
+		read_maps(proc_fd, pid, a);
 }
 
-/* ------------------------------------------------------------------ the caller's side */
-
-static int start(struct procread *p)
+int procread_create(struct helper **ret, const struct sysroot *root)
 {
-	pid_t self = getpid(), pid;
-	int pair[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
-		return -errno;
-	pid = fork();
-	if (!pid)
-		helper(pair[1], p->root->proc_fd, p->shared, self);
-	close(pair[1]);
-	if (pid < 0) {
-		int no = errno;
-
-		close(pair[0]);
-		return -no;
-	}
-	p->pid = pid;
-	p->fd = pair[0];
-	return 0;
+	return helper_create(ret, root, sizeof(struct procread_answer), serve);
 }
 
-static void stop(struct procread *p)
+int procread_ask(struct helper *h, pid_t pid, struct procread_answer **ret)
 {
-	if (!p->pid)
-		return;
-	close(p->fd);
-	kill(p->pid, SIGKILL);
-	for (int i = 0; i < 50 && waitpid(p->pid, NULL, WNOHANG) == 0; i++) {
-		usleep(1000);
-		if (i == 49)
-			p->left_behind = p->pid;
-	}
-	p->pid = 0;
-}
-
-int procread_create(struct procread **ret, const struct sysroot *root)
-{
-	struct procread *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		return -ENOMEM;
-	p->root = root;
-	p->shared = mmap(NULL, sizeof(*p->shared), PROT_READ | PROT_WRITE,
-			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (p->shared == MAP_FAILED) {
-		free(p);
-		return -ENOMEM;
-	}
-	*ret = p;
-	return 0;
-}
-
-void procread_destroy(struct procread *p)
-{
-	if (!p)
-		return;
-	stop(p);
-	munmap(p->shared, sizeof(*p->shared));
-	free(p);
-}
-
-pid_t procread_left_behind(const struct procread *p)
-{
-	return p->left_behind;
-}
-
-int procread_ask(struct procread *p, pid_t pid, struct procread_answer **ret)
-{
-	int32_t asked = pid, answered = 0;
-	struct pollfd pf;
+	struct procread_answer *a = helper_shared(h);
 	int r;
 
-	if (p->stuck >= STUCK_MAX)
-		return -ETIMEDOUT;
-	if (!p->pid) {
-		r = start(p);
-		if (r < 0)
-			return r;
-	}
-	pf = (struct pollfd){.fd = p->fd, .events = POLLIN};
-	if (send(p->fd, &asked, sizeof(asked), MSG_NOSIGNAL) == sizeof(asked)) {
-		do {
-			r = poll(&pf, 1, PATIENCE_MS);
-		} while (r < 0 && errno == EINTR);
-		if (r > 0 && recv(p->fd, &answered, sizeof(answered), 0) == sizeof(answered) &&
-		    answered == asked) {
-			if (p->shared->no == ENOENT)
-				return -ESRCH;
-			if (p->shared->no)
-				return -p->shared->no;
-			p->shared->comm[sizeof(p->shared->comm) - 1] = 0;
-			p->shared->cgroup[sizeof(p->shared->cgroup) - 1] = 0;
-			if (p->shared->len > sizeof(p->shared->text))
-				return -EPROTO;
-			*ret = p->shared;
-			return 0;
-		}
-	}
-	/* Stuck, or dead of it. */
-	stop(p);
-	p->stuck++;
-	return -ETIMEDOUT;
+	a->pid = pid;
+	r = helper_ask(h);
+	if (r < 0)
+		return r;
+	if (a->no)
+		return a->no == ENOENT ? -ESRCH : -a->no;
+	a->comm[sizeof(a->comm) - 1] = 0;
+	a->cgroup[sizeof(a->cgroup) - 1] = 0;
+	if (a->len > sizeof(a->text))
+		return -EPROTO;
+	*ret = a;
+	return 0;
 }
