@@ -26,6 +26,17 @@ char LICENSE[] SEC("license") = "GPL";
 #define TASK_NOLOAD 0x400
 
 struct mm_struct;
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+} __attribute__((preserve_access_index));
+#else
+struct thread_struct {
+	struct {
+		unsigned long tp_value;
+	} uw;
+} __attribute__((preserve_access_index));
+#endif
 
 struct task_struct {
 	void *stack;
@@ -34,6 +45,7 @@ struct task_struct {
 	unsigned int __state;
 	int pid, tgid;
 	char comm[16];
+	struct thread_struct thread;
 } __attribute__((preserve_access_index));
 
 /* Before 5.14. */
@@ -135,12 +147,19 @@ static __always_inline int user_registers(struct walk *w, const struct bpf_perf_
 }
 #endif
 
+#include "stacks_python.h"
+
 /* ------------------------------------------------------------------ a stack and its hash */
 
 static __always_inline __u64 mix(__u64 h, __u64 v)
 {
 	h = (h ^ v) * 0x9fb21c651e98df25ULL;
 	return h ^ (h >> 29);
+}
+
+static __always_inline __u32 words_of(const struct stacks_stack *k)
+{
+	return k->kernel_count + k->user_count + 2 * k->python_count;
 }
 
 __noinline int stacks_hash(__u32 slot)
@@ -151,10 +170,10 @@ __noinline int stacks_hash(__u32 slot)
 
 	if (!s)
 		return -1;
-	n = s->stack.kernel_count + s->stack.user_count;
+	n = words_of(&s->stack);
 	a = mix((__u64)s->stack.pid << 32 | s->stack.kernel_count << 16 | s->stack.user_count,
-		s->stack.end);
-	for (__u32 i = 0; i < STACKS_KERNEL_MAX + STACKS_USER_MAX; i++) {
+		s->stack.end | s->stack.python_end << 8);
+	for (__u32 i = 0; i < STACKS_FRAME_WORDS; i++) {
 		if (i >= n)
 			break;
 		a = mix(a, s->stack.frames[i]);
@@ -175,15 +194,15 @@ static __always_inline __u64 wakeup_flags(void)
 static __always_inline void send_stack(struct scratch *s, struct stacks_counters *c)
 {
 	__u64 hash = s->stack.hash;
-	__u32 n = s->stack.kernel_count + s->stack.user_count;
+	__u32 n = words_of(&s->stack);
 	__u64 size;
 	__u8 one = 1;
 
 	if (bpf_map_lookup_elem(&seen, &hash))
 		return;
 	s->stack.type = STACKS_RECORD_STACK;
-	if (n > STACKS_KERNEL_MAX + STACKS_USER_MAX)
-		n = STACKS_KERNEL_MAX + STACKS_USER_MAX;
+	if (n > STACKS_FRAME_WORDS)
+		n = STACKS_FRAME_WORDS;
 	size = __builtin_offsetof(struct stacks_stack, frames) + n * 8;
 	if (bpf_ringbuf_output(&ring, &s->stack, size, wakeup_flags())) {
 		c->lost_stack++;
@@ -217,6 +236,8 @@ static __always_inline void take_user(struct scratch *s, __u32 slot, __u32 pid, 
 	s->walk.count = 0;
 	s->walk.by = 0;
 	s->walk.end = STACKS_END_REGISTERS;
+	s->stack.python_count = 0;
+	s->stack.python_end = STACKS_PYTHON_NONE;
 #pragma unroll
 	for (int i = 0; i < (int)(STACKS_USER_MAX / 64); i++)
 		s->stack.exact[i] = 0;
@@ -227,6 +248,8 @@ static __always_inline void take_user(struct scratch *s, __u32 slot, __u32 pid, 
 	s->stack.user_count = s->walk.count;
 	s->stack.end = s->walk.end;
 	s->stack.by = s->walk.by;
+	if (s->walk.end != STACKS_END_KERNEL)
+		walk_python(s, slot, pid, task);
 	stacks_hash(slot);
 }
 

@@ -9,6 +9,7 @@
 /* The kernel's own limit (perf_event_max_stack) is 127 unless somebody raised it. */
 #define STACKS_KERNEL_MAX 127u
 #define STACKS_USER_MAX 256u
+#define STACKS_PYTHON_MAX 128u /* frames of Python, beside the native ones */
 
 enum {
 	STACKS_RECORD_SAMPLE = 1,
@@ -62,6 +63,8 @@ struct stacks_sample {
 	char comm[16];
 };
 
+#define STACKS_FRAME_WORDS (STACKS_KERNEL_MAX + STACKS_USER_MAX + 2 * STACKS_PYTHON_MAX)
+
 /* Sent when a stack is seen for the first time; perhaps again later. */
 struct stacks_stack {
 	__u32 type; /* STACKS_RECORD_STACK */
@@ -69,12 +72,14 @@ struct stacks_stack {
 	__u64 hash;
 	__u64 time;
 	__u16 kernel_count, user_count;
-	__u8 end, by, kernel_cut, reserved;
+	__u8 end, by, kernel_cut;
+	__u8 python_count; /* frames of Python: two words each, behind the user's */
+	__u8 python_end;   /* STACKS_PYTHON_… */
+	__u8 reserved[7];
 	/* Bit i of word i/64: the user's frame i is no return address but where it was interrupted
 	 * by a signal (frame 0 always is). */
 	__u64 exact[STACKS_USER_MAX / 64];
-	__u64 frames[STACKS_KERNEL_MAX +
-		     STACKS_USER_MAX]; /* kernel first, leaf first; cut to fit */
+	__u64 frames[STACKS_FRAME_WORDS]; /* kernel first, leaf first; cut to fit */
 };
 
 /* ------------------------------------------------------------------ off the CPU */
@@ -202,6 +207,59 @@ struct stacks_mapping {
 
 struct stacks_process {
 	__u32 first, count; /* of the mappings */
+};
+
+/* ------------------------------------------------------------------ Python */
+
+/* How the walk of Python's frames ended. */
+enum {
+	STACKS_PYTHON_NONE = 0,	     /* no Python, or a thread of it that runs none */
+	STACKS_PYTHON_WHOLE = 1,     /* the outermost frame was reached */
+	STACKS_PYTHON_CUT = 2,	     /* too deep */
+	STACKS_PYTHON_FAULT = 3,     /* something could not be read */
+	STACKS_PYTHON_NO_THREAD = 4, /* no thread of the interpreter's is this one */
+};
+
+/*
+ * The two words of a frame.  First: the code object's address, and above it STACKS_PYTHON_ENTRY
+ * when this frame is the outermost one of a call of the C function that evaluates; then 1 + the
+ * number of that function's frame among the user's (0: not known).  Second: where in the code it
+ * is, in bytes (the low half, signed), and what the code object said of itself (high half).
+ */
+#define STACKS_PYTHON_ADDRESS 0x0000ffffffffffffULL
+#define STACKS_PYTHON_ENTRY (1ULL << 63)
+#define STACKS_PYTHON_NATIVE_SHIFT 48
+#define STACKS_PYTHON_NATIVE_MASK 0x7fffULL
+
+/* What a code object's first line and the address of its name make: that it is the same one. */
+#define STACKS_PYTHON_IDENTITY(first_line, name)                                                   \
+	((__u32)(first_line)*0x9e3779b1u ^ (__u32)((name) >> 4))
+
+enum { STACKS_PYTHON_LASTI_BYTES = 0, STACKS_PYTHON_LASTI_UNITS = 1, STACKS_PYTHON_POINTER = 2 };
+enum {
+	STACKS_PYTHON_EACH = 0,	  /* each frame has a call of the C function (to 3.10) */
+	STACKS_PYTHON_FLAG = 1,	  /* those that have one are marked (3.11) */
+	STACKS_PYTHON_MARKER = 2, /* a frame that is none stands between (from 3.12 on) */
+};
+#define STACKS_PYTHON_OWNER_MARKER 3 /* FRAME_OWNED_BY_CSTACK, from 3.14 on _INTERPRETER */
+#define STACKS_PYTHON_NOWHERE 0xffff /* an offset: there is no such field */
+
+/* Where things are in a process' CPython. */
+struct stacks_python {
+	__u64 interpreters; /* address of the pointer to the first one */
+	__u16 interpreter_next, interpreter_threads;
+	__u16 thread_next, thread_id;
+	__u16 thread_frame;    /* the innermost frame, or with thread_cframe that … */
+	__u16 thread_cframe;   /* … what is on the C stack; NOWHERE: there is none */
+	__u16 cframe_frame;    /* … which points to the frame; NOWHERE: it does not */
+	__u16 cframe_previous; /* … and to the one before it */
+	__u16 frame_previous, frame_code, frame_instruction;
+	__u16 frame_entry; /* EACH: none; FLAG: a byte; MARKER: the byte `owner` */
+	__u16 code_first_line, code_name, code_start;
+	__u8 instruction; /* STACKS_PYTHON_LASTI_BYTES … */
+	__u8 entry;	  /* STACKS_PYTHON_EACH … */
+	__u8 tags;	  /* low bits of a frame's code that are no address */
+	__u8 reserved[7];
 };
 
 /* Counters: one set for each CPU. */

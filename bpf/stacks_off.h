@@ -303,6 +303,8 @@ int stacks_still(struct bpf_iter__task *ctx)
 	b->stack.user_count = 0;
 	b->stack.end = kernel ? STACKS_END_KERNEL : STACKS_END_REGISTERS;
 	b->stack.by = 0;
+	b->stack.python_count = 0;
+	b->stack.python_end = STACKS_PYTHON_NONE;
 	b->stack.exact[0] = 1;
 	if (!kernel && !entry_registers(&s->walk, task)) {
 		b->stack.frames[n] = s->walk.ip;

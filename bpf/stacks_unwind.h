@@ -24,8 +24,22 @@ struct walk {
 	__u8 has_process;
 };
 
+/* How far the walk of Python's frames has come. */
+struct python_walk {
+	__u64 interpreter, thread; /* while the thread is searched */
+	__u64 found, tls;	   /* its state, and what it is known by */
+	__u64 frame, cframe;
+	__u32 base;   /* of the words */
+	__u32 native; /* the user's frame that the next C stack address is looked for from */
+	__u8 end;
+};
+
 struct scratch {
 	struct walk walk;
+	struct python_walk python;
+	/* The stack pointer in each of the user's frames, as far as it lies above the first one. */
+	__u64 first_sp;
+	__u32 depth[STACKS_USER_MAX];
 	union {
 		struct stacks_stack stack;
 		struct stacks_blocked blocked;
@@ -262,9 +276,12 @@ __noinline int stacks_step(__u32 slot)
 		return 1;
 	n = s->walk.count;
 	at = s->walk.kernel_count + n;
-	if (n >= STACKS_USER_MAX || at >= STACKS_KERNEL_MAX + STACKS_USER_MAX)
+	if (n >= STACKS_USER_MAX || at >= STACKS_FRAME_WORDS)
 		return walk_end(&s->walk, STACKS_END_DEPTH);
 	s->stack.frames[at] = s->walk.ip;
+	if (!n)
+		s->first_sp = s->walk.sp;
+	s->depth[n & (STACKS_USER_MAX - 1)] = (__u32)(s->walk.sp - s->first_sp);
 	if (s->walk.exact)
 		s->stack.exact[(n >> 6) & (STACKS_USER_MAX / 64 - 1)] |= 1ULL << (n & 63);
 	s->walk.count = n + 1;

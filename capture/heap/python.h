@@ -21,6 +21,7 @@ struct python {
 	unsigned minor; /* of version 3 */
 	char version[16];
 	uint64_t type_type, set_type, frozenset_type;
+	uint64_t runtime; /* _PyRuntime; 0: not exported */
 	const struct python_layout *layout;
 };
 

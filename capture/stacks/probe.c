@@ -58,6 +58,8 @@ static int load_once(struct stacks_probe *p, const struct stacks_probe_options *
 	bpf_map__set_max_entries(s->maps.rows, o->rows);
 	bpf_map__set_max_entries(s->maps.mappings, o->mappings);
 	bpf_map__set_max_entries(s->maps.processes, o->processes);
+	bpf_map__set_max_entries(s->maps.python_processes, o->python_processes);
+	bpf_map__set_max_entries(s->maps.python_threads, o->python_threads);
 	r = stacks_bpf__load(s);
 	if (r < 0) {
 		stacks_bpf__destroy(s);
@@ -244,6 +246,14 @@ int stacks_probe_set_process(void *probe, uint32_t pid, const struct stacks_proc
 {
 	struct stacks_probe *p = probe;
 	int fd = bpf_map__fd(p->skel->maps.processes);
+
+	return v ? bpf_map_update_elem(fd, &pid, v, BPF_ANY) : bpf_map_delete_elem(fd, &pid);
+}
+
+int stacks_probe_set_python(void *probe, uint32_t pid, const struct stacks_python *v)
+{
+	struct stacks_probe *p = probe;
+	int fd = bpf_map__fd(p->skel->maps.python_processes);
 
 	return v ? bpf_map_update_elem(fd, &pid, v, BPF_ANY) : bpf_map_delete_elem(fd, &pid);
 }

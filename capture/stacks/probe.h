@@ -10,6 +10,7 @@ struct stacks_probe_options {
 	unsigned hz;
 	uint32_t ring_bytes; /* a power of two, at least a page */
 	uint32_t seen, rows, mappings, processes;
+	uint32_t python_processes, python_threads;
 	uint32_t slots;	      /* of threads off the CPU, a power of two; 0: on the CPU only */
 	uint32_t spaces;      /* whose growth is followed; 0: none */
 	const char *btf_file; /* NULL: the kernel's own */
@@ -67,6 +68,7 @@ int stacks_probe_spaces(const struct stacks_probe *p,
 int stacks_probe_fd(const struct stacks_probe *p); /* readable when the ring fills */
 int stacks_probe_drain(struct stacks_probe *p);
 int stacks_probe_set_process(void *probe, uint32_t pid, const struct stacks_process *v);
+int stacks_probe_set_python(void *probe, uint32_t pid, const struct stacks_python *v);
 /* Summed over the CPUs. */
 int stacks_probe_counters(const struct stacks_probe *p, struct stacks_counters *ret);
 void stacks_probe_cost(const struct stacks_probe *p, struct stacks_cost *ret);

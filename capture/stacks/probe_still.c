@@ -31,7 +31,8 @@ static size_t take_still(const char *buf, size_t len,
 			if (len - at < need + head)
 				break;
 			k = (const void *)(p + 1);
-			if (k->kernel_count > STACKS_KERNEL_MAX || k->user_count > 1)
+			if (k->kernel_count > STACKS_KERNEL_MAX || k->user_count > 1 ||
+			    k->python_count)
 				return len; /* not what we wrote */
 			need += head + 8 * ((size_t)k->kernel_count + k->user_count);
 			if (len - at < need)

@@ -44,6 +44,9 @@ void session_limits_for(struct session_limits *ret, uint64_t memory, unsigned cp
 		.slots = 16384,
 		.spaces = 2048,
 		.growth = 16384,
+		.python_processes = 1024,
+		.python_threads = 4096,
+		.python_frames = 32768,
 		.files = 2048,
 		.stacks = 32768,
 		.frames = (uint32_t)(memory / 4 / sizeof(struct stack_frame)),
@@ -86,11 +89,15 @@ static void apply_events(struct session *s, uint64_t until)
 {
 	while (s->order_next < s->order_count && s->order[s->order_next].time <= until) {
 		const void *h = s->events + s->order[s->order_next++].at;
-		uint32_t gone;
+		uint32_t gone, parent, pid;
 
 		tasks_event(&s->tasks, h, &gone);
-		if (gone)
+		if (gone) {
 			unwinder_forget(&s->unwinder, gone);
+			pyframes_forget(&s->python, gone);
+		}
+		if (tasks_event_fork(h, &parent, &pid))
+			pyframes_fork(&s->python, parent, pid);
 	}
 }
 
@@ -150,14 +157,19 @@ static unsigned take_frames(struct session *s, const struct task *task,
 	return k->user_count;
 }
 
+/* Of frames[]. */
+static size_t words_of(const struct stacks_stack *k)
+{
+	return (size_t)k->kernel_count + k->user_count + (size_t)2 * k->python_count;
+}
+
 static void on_stack(struct session *s, const struct stacks_stack *k)
 {
 	uint32_t number = stackset_number(&s->stacks, k->hash);
 	/* Of a sleeping thread the kernel's part says more than one address: no need to ask. */
 	bool ask = k->user_count && k->end != STACKS_END_ASLEEP;
 	struct task *task = tasks_sampled(&s->tasks, k->pid, "", ask);
-	struct stack_frame *f =
-		stackset_frames(&s->stacks, number, (size_t)k->kernel_count + k->user_count);
+	struct stack_frame *f = stackset_frames(&s->stacks, number, words_of(k) - k->python_count);
 	struct stack_row *row;
 
 	if (f) {
@@ -170,7 +182,17 @@ static void on_stack(struct session *s, const struct stacks_stack *k)
 		row->end = k->end;
 		row->by = k->by;
 		row->kernel_cut = k->kernel_cut;
+		row->python_end = k->python_end;
+		if (task) {
+			const void *words = k->frames + k->kernel_count + k->user_count;
+
+			pyframes_take(&s->python, task, words, k->python_count,
+				      f + k->kernel_count + users);
+			row->python_count = k->python_count;
+		}
 	}
+	if (task && ask)
+		pyframes_look(&s->python, task);
 	if (task && k->user_count && wants_table(k->end)) {
 		/* Without the process nothing but the first frame is sure. */
 		unsigned i = k->end == STACKS_END_NO_PROCESS ? 0 : k->user_count - 1u;
@@ -238,7 +260,7 @@ static uint64_t hash_of(const struct stacks_stack *k)
 {
 	uint64_t h = 0xcbf29ce484222325ULL ^ k->pid;
 
-	for (unsigned i = 0; i < (unsigned)k->kernel_count + k->user_count; i++)
+	for (size_t i = 0; i < words_of(k); i++)
 		h = (h ^ k->frames[i]) * 0x9fb21c651e98df25ULL;
 	return h ? h : 1;
 }
@@ -256,9 +278,7 @@ static void on_still(void *ctx, const struct stacks_sample *p, const struct stac
 
 		if (!named)
 			return;
-		memcpy(named, k,
-		       offsetof(struct stacks_stack, frames) +
-			       8 * ((size_t)k->kernel_count + k->user_count));
+		memcpy(named, k, offsetof(struct stacks_stack, frames) + 8 * words_of(k));
 		named->hash = sample.stack = hash_of(k);
 		on_stack(s, named);
 		free(named);
@@ -298,8 +318,8 @@ int session_record(void *ctx, const void *data, size_t len)
 		session_on_growth(s, g);
 	} else if (len >= offsetof(struct stacks_stack, frames) && k->type == STACKS_RECORD_STACK &&
 		   k->user_count <= STACKS_USER_MAX && k->kernel_count <= STACKS_KERNEL_MAX &&
-		   len >= offsetof(struct stacks_stack, frames) +
-				   8 * ((size_t)k->kernel_count + k->user_count)) {
+		   k->python_count <= STACKS_PYTHON_MAX &&
+		   len >= offsetof(struct stacks_stack, frames) + 8 * words_of(k)) {
 		time = k->time;
 		apply_events(s, time);
 		on_stack(s, k);
@@ -376,6 +396,8 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 					 .rows = limits->rows,
 					 .mappings = limits->mappings,
 					 .processes = limits->processes,
+					 .python_processes = limits->python_processes,
+					 .python_threads = limits->python_threads,
 					 .slots = limits->slots,
 					 .spaces = limits->spaces,
 					 .btf_file = c->options->btf_file};
@@ -417,6 +439,10 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 		if (!r)
 			r = growth_init(&s->growth, limits->growth, limits->spaces);
 		if (!r)
+			r = pyframes_init(&s->python, c->root, &s->tasks.paths,
+					  limits->python_frames, limits->python_processes,
+					  stacks_probe_set_python, &s->probe);
+		if (!r)
 			r = symbols_create(&s->symbols, &limits->symbols);
 		if (r < 0)
 			err_errno(e, r, "stacks");
@@ -440,6 +466,7 @@ void session_close(struct session *s)
 	unwinder_deinit(&s->unwinder);
 	tasks_deinit(&s->tasks);
 	stackset_deinit(&s->stacks);
+	pyframes_deinit(&s->python);
 	offcpu_deinit(&s->offcpu);
 	growth_deinit(&s->growth);
 	symbols_destroy(s->symbols);

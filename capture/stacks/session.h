@@ -13,6 +13,7 @@
 #include "offcpu.h"
 #include "perf.h"
 #include "probe.h"
+#include "pyframes.h"
 #include "stackset.h"
 #include "tasks.h"
 #include "unwinder.h"
@@ -23,6 +24,7 @@ struct session_limits {
 	uint32_t seen, rows, mappings, processes, files, stacks, frames;
 	uint32_t slots;		 /* of threads off the CPU; 0: they are not looked at */
 	uint32_t spaces, growth; /* processes, and samples, of growing memory; 0: not looked at */
+	uint32_t python_processes, python_threads, python_frames;
 	struct tasks_limits tasks;
 	struct symbols_limits symbols;
 };
@@ -44,6 +46,7 @@ struct session {
 	struct tasks tasks;
 	struct unwinder unwinder;
 	struct stackset stacks;
+	struct pyframes python;
 	struct offcpu offcpu;
 	struct growth growth;
 	struct symbols *symbols;

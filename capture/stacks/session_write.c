@@ -28,6 +28,14 @@ static const char *const ends[] = {
 	[STACKS_END_ASLEEP] = "asleep",
 };
 
+static const char *const python_ends[] = {
+	[STACKS_PYTHON_NONE] = "",
+	[STACKS_PYTHON_WHOLE] = "whole",
+	[STACKS_PYTHON_CUT] = "cut",
+	[STACKS_PYTHON_FAULT] = "fault",
+	[STACKS_PYTHON_NO_THREAD] = "no-thread",
+};
+
 static void row_id(struct emit *out, uint32_t id)
 {
 	if (id)
@@ -57,11 +65,34 @@ static void put_frames(struct emit *out, const struct stack_frame *f, size_t n, 
 	row_str(out, b.p, b.len);
 }
 
+/*
+ * Leaf first; "^" behind the outermost frame of a call of the C function that evaluates, and behind
+ * that the number of its frame among the user's.
+ */
+static void put_python(struct emit *out, const struct stack_frame *f, size_t n, unsigned users)
+{
+	char text[(STACKS_PYTHON_MAX + 1) * FRAME_TEXT];
+	struct sbuf b = SBUF(text);
+
+	sbuf_reset(&b);
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			sbuf_putc(&b, ' ');
+		sbuf_u64(&b, f[i].address);
+		if (!f[i].exact)
+			continue;
+		sbuf_putc(&b, '^');
+		if (f[i].map && f[i].map <= users)
+			sbuf_u64(&b, f[i].map - 1);
+	}
+	row_str(out, b.p, b.len);
+}
+
 static int write_stacks(struct session *s)
 {
 	struct emit *out = s->c->out;
 	static const char header[] =
-		"stack\tprocess\tkernel\tuser\tuser_end\tuser_by\tkernel_cut\n";
+		"stack\tprocess\tkernel\tuser\tuser_end\tuser_by\tkernel_cut\tpython\tpython_end\n";
 	int r = member_open(out, "tables/stack_stacks.tsv", header);
 
 	for (size_t i = 0; i < s->stacks.count && !r; i++) {
@@ -80,6 +111,10 @@ static int write_stacks(struct session *s)
 		row_cstr(out, k->end < ARRAY_SIZE(ends) ? ends[k->end] : "none");
 		row_cstr(out, by);
 		row_u64(out, k->kernel_cut);
+		put_python(out, f + k->kernel_count + k->user_count, k->python_count,
+			   k->user_count);
+		row_cstr(out,
+			 k->python_end < ARRAY_SIZE(python_ends) ? python_ends[k->python_end] : "");
 		r = row_end(out);
 	}
 	return r ? r : member_close(out, false);
@@ -186,6 +221,8 @@ static int write_capture(struct session *s)
 	pair(out, "unwind_tables", u->tables);
 	pair(out, "unwind_rows", u->maker.used_rows);
 	pair(out, "unwind_failed", u->failed + u->dropped_files);
+	pair(out, "python_processes", s->python.known);
+	pair(out, "python_unsupported", s->python.unsupported);
 	pair(out, "bpf_run_ns", cost.run_ns);
 	pair(out, "bpf_runs", cost.runs);
 	pair_text(out, "off_cpu", s->probe.slot_count ? "on" : s->probe.off_cpu);
@@ -204,6 +241,10 @@ static int write_capture(struct session *s)
 		emit_note(out, "off-CPU time is not there: %s", s->probe.off_cpu);
 	emit_loss(out, "off-CPU: ring full", n.lost_off + n.lost_thread);
 	emit_loss(out, "off-CPU: two threads in one place", n.conflicts);
+	if (s->python.reason_pid)
+		emit_note(out, "Python frames of pid %u are not there: %s", s->python.reason_pid,
+			  s->python.reason);
+	emit_loss(out, "frames of Python that did not fit", s->python.dropped);
 	emit_loss(out, "samples: ring full", n.lost_sample);
 	emit_loss(out, "samples: probe busy", cost.recursion_misses);
 	emit_loss(out, "stacks without frames", unknown);
@@ -240,6 +281,8 @@ int session_write(struct session *s)
 	if (!r)
 		r = write_stacks(s);
 	if (!r)
+		r = pyframes_write(&s->python, s->c->out);
+	if (!r)
 		r = write_tasks(s);
 	if (!r)
 		r = offcpu_write(&s->offcpu, s->c->out, s->c->window_start_ns);
@@ -249,5 +292,6 @@ int session_write(struct session *s)
 	stacks_probe_close(&s->probe);
 	unwinder_deinit(&s->unwinder);
 	stackset_deinit(&s->stacks);
+	pyframes_deinit(&s->python);
 	return r ? r : write_names(s);
 }

@@ -16,7 +16,8 @@ struct stack_row {
 	uint32_t process; /* row of stack_processes.tsv; 0: not known */
 	uint32_t frames;  /* where they begin; kernel first */
 	uint16_t kernel_count, user_count;
-	uint8_t end, by, kernel_cut;
+	uint16_t python_count; /* behind the user's: see pyframes_take() */
+	uint8_t end, by, kernel_cut, python_end;
 	bool known; /* the frames have come */
 };
 

@@ -166,7 +166,7 @@ void tasks_deinit(struct tasks *t)
 	for (size_t i = 0; i < t->count; i++)
 		if (t->tasks[i].used)
 			maps_drop(t, &t->tasks[i]);
-	procread_destroy(t->procread);
+	helper_destroy(t->procread);
 	strings_deinit(&t->paths);
 	intmap_deinit(&t->by_pid);
 	intmap_deinit(&t->by_tid);
@@ -315,6 +315,17 @@ static void on_comm(struct tasks *t, const struct perf_event_header *h, uint32_t
 	snprintf(task->comm, sizeof(task->comm), "%.*s", (int)text_len(h, b->comm), b->comm);
 	if (task->row && task->row <= t->row_count)
 		memcpy(t->rows[task->row - 1].comm, task->comm, sizeof(task->comm));
+}
+
+bool tasks_event_fork(const struct perf_event_header *h, uint32_t *ret_parent, uint32_t *ret_pid)
+{
+	const struct task_body *b = h->type == PERF_RECORD_FORK ? body_of(h, sizeof(*b)) : NULL;
+
+	if (!b || b->pid == b->ppid)
+		return false;
+	*ret_parent = b->ppid;
+	*ret_pid = b->pid;
+	return true;
 }
 
 static void on_fork(struct tasks *t, const struct perf_event_header *h)

@@ -75,7 +75,7 @@ struct tasks {
 	size_t row_count;
 	struct thread_row *threads;
 	size_t thread_count;
-	struct procread *procread;
+	struct helper *procread;
 	uint32_t capture_pid; /* of the tool itself: its children are `own` */
 	uint64_t dropped_tasks, dropped_maps, dropped_rows, unreadable;
 };
@@ -87,6 +87,8 @@ void tasks_deinit(struct tasks *t);
 /* One of the kernel's records, in order of time.  *ret_gone: pid of a process that ended or became
  * another program, or 0. */
 void tasks_event(struct tasks *t, const struct perf_event_header *h, uint32_t *ret_gone);
+/* Is it the fork of a process? */
+bool tasks_event_fork(const struct perf_event_header *h, uint32_t *ret_parent, uint32_t *ret_pid);
 /* Its time, or 0. */
 uint64_t tasks_event_time(const struct perf_event_header *h);
 
