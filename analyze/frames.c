@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* An address of a process → what stood there → its name. */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,12 +11,14 @@
 #include "model.h"
 
 #define NAMES_MAX 1000000u
+#define PYTHON_NAME_MAX 1536
 
 struct frame_namer {
 	const struct facts *f;
 	struct arena *arena;
 	uint32_t *symbols;		 /* rows, by object and offset */
 	struct lookup mappings, objects; /* id → row + 1 */
+	struct lookup python;		 /* frame → row + 1 */
 	struct lookup name_ids;		 /* (function, module) → index + 1 */
 	struct lookup modules;		 /* module's text → number */
 	uint32_t module_count;
@@ -41,12 +45,15 @@ static int by_place(const void *a, const void *b, void *ctx)
 static int index_rows(struct frame_namer *n)
 {
 	const struct facts *f = n->f;
-	size_t names = 2 * (f->stack_symbols.count + f->stack_objects.count) + 16;
+	size_t names =
+		2 * (f->stack_symbols.count + f->stack_objects.count) + f->stack_python.count + 16;
 
 	n->symbols = arena_alloc(n->arena, (f->stack_symbols.count + 1) * sizeof(*n->symbols));
 	if (!n->symbols || lookup_init(&n->mappings, n->arena, f->stack_mappings.count + 1) < 0 ||
 	    lookup_init(&n->objects, n->arena, f->stack_objects.count + 1) < 0 ||
-	    lookup_init(&n->modules, n->arena, 2 * f->stack_objects.count + 16) < 0 ||
+	    lookup_init(&n->modules, n->arena,
+			2 * f->stack_objects.count + f->stack_python.count + 16) < 0 ||
+	    lookup_init(&n->python, n->arena, f->stack_python.count + 1) < 0 ||
 	    lookup_init(&n->name_ids, n->arena, names) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < f->stack_symbols.count; i++)
@@ -55,6 +62,9 @@ static int index_rows(struct frame_namer *n)
 		f->stack_symbols.rows);
 	for (size_t i = 0; i < f->stack_mappings.count; i++)
 		*lookup_put(&n->mappings, f->stack_mappings.rows[i].mapping, 0, NULL, 0) =
+			(uint32_t)i + 1;
+	for (size_t i = 0; i < f->stack_python.count; i++)
+		*lookup_put(&n->python, f->stack_python.rows[i].frame, 0, NULL, 0) =
 			(uint32_t)i + 1;
 	for (size_t i = 0; i < f->stack_objects.count; i++)
 		*lookup_put(&n->objects, f->stack_objects.rows[i].object, 0, NULL, 0) =
@@ -121,9 +131,12 @@ static const char *module_name(const struct fact_stack_object *o, bool kernel)
 	return slash && slash[1] ? slash + 1 : o->path;
 }
 
-static uint32_t intern(struct frame_namer *n, const char *function, const char *module, bool kernel)
+enum language { NATIVE, KERNEL, PYTHON };
+
+static uint32_t intern(struct frame_namer *n, const char *function, const char *module,
+		       enum language language)
 {
-	uint32_t *number = lookup_put(&n->modules, kernel, 0, module, strlen(module)), *id;
+	uint32_t *number = lookup_put(&n->modules, language, 0, module, strlen(module)), *id;
 
 	if (!number)
 		return UINT32_MAX;
@@ -147,8 +160,10 @@ static uint32_t intern(struct frame_namer *n, const char *function, const char *
 		n->names = more;
 		n->name_cap = cap;
 	}
-	n->names[n->name_count] =
-		(struct hot_name){.function = function, .module = module, .kernel = kernel};
+	n->names[n->name_count] = (struct hot_name){.function = function,
+						    .module = module,
+						    .kernel = language == KERNEL,
+						    .python = language == PYTHON};
 	*id = (uint32_t)++n->name_count;
 	return *id - 1;
 }
@@ -177,7 +192,7 @@ uint32_t frame_namer_find(struct frame_namer *n, uint64_t mapping, bool kernel, 
 	if (!kernel) {
 		at = lookup_get(&n->mappings, mapping, 0, NULL, 0);
 		if (!at)
-			return intern(n, "[unknown]", "[unknown]", false);
+			return intern(n, "[unknown]", "[unknown]", NATIVE);
 		m = &n->f->stack_mappings.rows[at - 1];
 	}
 	o = object_of(n, kernel ? 0 : m->object);
@@ -189,7 +204,47 @@ uint32_t frame_namer_find(struct frame_namer *n, uint64_t mapping, bool kernel, 
 	s = symbol_at(n, kernel ? 0 : m->object, offset);
 	if (s && s->found_in != FACT_NONE && s->found_in != s->object)
 		o = object_of(n, s->found_in);
-	return intern(n, function_name(n, s), module_name(o, kernel), kernel);
+	return intern(n, function_name(n, s), module_name(o, kernel), kernel ? KERNEL : NATIVE);
+}
+
+/* "work (server.py:12)" */
+static const char *python_name(struct frame_namer *n, const struct fact_stack_python *p)
+{
+	const char *slash = strrchr(p->file, '/'), *file = slash && slash[1] ? slash + 1 : p->file;
+	char text[PYTHON_NAME_MAX];
+	int len;
+
+	if (p->line == FACT_NONE)
+		len = snprintf(text, sizeof(text), "%s (%s)", p->function, file);
+	else
+		len = snprintf(text, sizeof(text), "%s (%s:%" PRIu64 ")", p->function, file,
+			       p->line);
+	if (len < 0)
+		return NULL;
+	return arena_strndup(n->arena, text,
+			     (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+}
+
+uint32_t frame_namer_python(struct frame_namer *n, uint64_t frame, bool *ret_known)
+{
+	uint32_t at = lookup_get(&n->python, frame, 0, NULL, 0);
+	const struct fact_stack_python *p = at ? &n->f->stack_python.rows[at - 1] : NULL;
+	const char *name;
+
+	*ret_known = p && p->function && *p->function && p->file && *p->file;
+	if (!*ret_known)
+		return intern(n, "[unresolved]", "[python]", PYTHON);
+	name = python_name(n, p);
+	return name ? intern(n, name, p->file, PYTHON) : UINT32_MAX;
+}
+
+/* With "[clone]" and ".cold" the compiler's own. */
+bool frame_namer_evaluates(const struct frame_namer *n, uint32_t name)
+{
+	static const char function[] = "_PyEval_EvalFrameDefault";
+
+	return name < n->name_count && !n->names[name].kernel &&
+	       !strncmp(n->names[name].function, function, strlen(function));
 }
 
 size_t frame_namer_names(const struct frame_namer *n, struct hot_name **ret)

@@ -9,8 +9,10 @@
 
 #include "lookup.h"
 #include "model_build.h"
+#include "python_merge.h"
 
 #define FRAMES_MAX 512u /* of one stack */
+#define PYTHON_MAX 256u /* of them, besides */
 #define ALL_FRAMES_MAX (64u << 20)
 #define SECONDS_MAX 100000u
 
@@ -109,6 +111,63 @@ static bool is_bottom(const char *end)
 		       strcmp(end, "kernel") == 0);
 }
 
+/* "FRAME[^[NATIVE]] …", leaf first. */
+static size_t parse_python(struct build *b, const char *text, struct merge_frame *out, size_t room)
+{
+	size_t n = 0;
+
+	while (text && *text && n < room) {
+		struct merge_frame f = {.native = MERGE_NOWHERE};
+		uint64_t frame, native;
+		char *end;
+
+		frame = strtoull(text, &end, 10);
+		if (end == text)
+			break;
+		f.name = frame_namer_python(b->namer, frame, &f.known);
+		f.entry = *end == '^';
+		if (f.entry) {
+			text = ++end;
+			if (*text >= '0' && *text <= '9') {
+				native = strtoull(text, &end, 10);
+				f.native = native < FRAMES_MAX ? (uint32_t)native : MERGE_NOWHERE;
+			}
+		}
+		out[n++] = f;
+		if (*end != ' ')
+			break;
+		text = end + 1;
+	}
+	return n;
+}
+
+/* The user's part, leaf first in a, root first into the frames. */
+static int add_user(struct build *b, const struct fact_stack *s, const struct address *a,
+		    size_t count)
+{
+	struct merge_frame python[PYTHON_MAX];
+	uint32_t native[FRAMES_MAX], merged[FRAMES_MAX + PYTHON_MAX];
+	bool evaluates[FRAMES_MAX];
+	struct merge m = {.native = native,
+			  .evaluates = evaluates,
+			  .native_count = count,
+			  .native_whole = is_bottom(s->end),
+			  .python = python,
+			  .python_count = parse_python(b, s->python, python, PYTHON_MAX),
+			  .python_whole = s->python_end && !strcmp(s->python_end, "whole")};
+	size_t n;
+	int r = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		native[i] = frame_namer_find(b->namer, a[i].mapping, false, a[i].address);
+		evaluates[i] = m.python_count && frame_namer_evaluates(b->namer, native[i]);
+	}
+	n = merge_python(&m, merged);
+	for (size_t i = 0; i < n && !r; i++)
+		r = add_frame(b, merged[i]);
+	return r;
+}
+
 static int add_stack(struct build *b, const struct fact_stack *s, struct hot_stack *ret)
 {
 	struct address a[FRAMES_MAX];
@@ -118,9 +177,7 @@ static int add_stack(struct build *b, const struct fact_stack *s, struct hot_sta
 
 	/* The kernel's part is entered from the user's, so it comes last. */
 	*ret = (struct hot_stack){.first = (uint32_t)b->h->frame_count};
-	for (size_t i = user; i > 0 && !r; i--)
-		r = add_frame(b, frame_namer_find(b->namer, a[kernel + i - 1].mapping, false,
-						  a[kernel + i - 1].address));
+	r = add_user(b, s, a + kernel, user);
 	for (size_t i = kernel; i > 0 && !r; i--)
 		r = add_frame(b, frame_namer_find(b->namer, 0, true, a[i - 1].address));
 	ret->count = (uint32_t)b->h->frame_count - ret->first;
@@ -525,7 +582,8 @@ static void read_settings(struct hotspot *h, const struct facts *f)
 	h->lost_throttled = sum_known(setting(f, "lost_throttled"), setting(f, "lost_recursion"));
 	h->start_ns = setting(f, "start_ns");
 	h->end_ns = setting(f, "end_ns");
-	h->cut = f->stack_samples.cut || f->stacks.cut || f->stack_symbols.cut;
+	h->cut = f->stack_samples.cut || f->stacks.cut || f->stack_symbols.cut ||
+		 f->stack_python.cut;
 }
 
 int hotspot_create(struct hotspot **ret, const struct facts *f, struct arena *a)

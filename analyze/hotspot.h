@@ -16,7 +16,14 @@ struct hot_name {	      /* distinct (function, module) */
 	const char *function; /* demangled; "[unknown]" where there is no symbol */
 	const char *module;   /* the file's last part, "[kernel]", a kernel module; never NULL */
 	bool kernel;
+	bool python; /* function is "NAME (FILE:LINE)", module the file's whole path */
 };
+
+/* "kernel", "python" or "native". */
+static inline const char *hot_language(const struct hot_name *n)
+{
+	return n->kernel ? "kernel" : n->python ? "python" : "native";
+}
 
 struct hot_stack {
 	uint32_t first, count; /* into frames; root first, the kernel's part last */
@@ -106,4 +113,8 @@ struct frame_namer;
 int frame_namer_create(struct frame_namer **ret, const struct facts *f, struct arena *a);
 /* An index into names; UINT32_MAX: no memory.  mapping 0: of the kernel's. */
 uint32_t frame_namer_find(struct frame_namer *n, uint64_t mapping, bool kernel, uint64_t address);
+/* Of a row of stack_python.tsv.  *ret_known: it has a name. */
+uint32_t frame_namer_python(struct frame_namer *n, uint64_t frame, bool *ret_known);
+/* Is it CPython's function that evaluates? */
+bool frame_namer_evaluates(const struct frame_namer *n, uint32_t name);
 size_t frame_namer_names(const struct frame_namer *n, struct hot_name **ret);

@@ -139,6 +139,12 @@ static void put_names(struct json *j, const struct names *n)
 		json_u64(j, n->hot->names[i].kernel);
 	json_u64(j, 0);
 	json_array_end(j);
+	json_key(j, "python");
+	json_array(j);
+	for (size_t i = 0; i < count; i++)
+		json_u64(j, n->hot->names[i].python);
+	json_u64(j, 0);
+	json_array_end(j);
 }
 
 /* Preorder: the way up to the parent is mostly 1, which compresses to nothing. */

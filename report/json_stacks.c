@@ -25,6 +25,7 @@ static void functions(struct json *j, const struct hotspot *h)
 		json_kstr(j, "name", h->names[f->name].function);
 		json_kstr(j, "module", h->names[f->name].module);
 		json_kbool(j, "kernel", h->names[f->name].kernel);
+		json_kstr(j, "language", hot_language(&h->names[f->name]));
 		json_ku64(j, "self", f->self);
 		json_ku64(j, "total", f->total);
 		json_object_end(j);

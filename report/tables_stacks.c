@@ -8,7 +8,8 @@
 
 static const struct column function_columns[] = {
 	{"Function", CELL_TEXT, false, "[unknown]: no symbol there"},
-	{"Module", CELL_TEXT, false, NULL},
+	{"Module", CELL_TEXT, false, "The program, library or module; of Python the file"},
+	{"Language", CELL_TEXT, false, "native: what a compiler made"},
 	{"Self", CELL_COUNT, true, "Samples in which it ran itself"},
 	{"Self share", CELL_SHARE, false, "Of all samples on the CPUs"},
 	{"Total", CELL_COUNT, false,
@@ -34,12 +35,15 @@ static void function_cell(const struct table *t, size_t row, size_t column, stru
 		c->text = h->names[f->name].module;
 		break;
 	case 2:
-		c->value = (double)f->self;
+		c->text = hot_language(&h->names[f->name]);
 		break;
 	case 3:
-		c->value = share(h, f->self);
+		c->value = (double)f->self;
 		break;
 	case 4:
+		c->value = share(h, f->self);
+		break;
+	case 5:
 		c->value = (double)f->total;
 		break;
 	default:
@@ -54,7 +58,7 @@ static int functions_open(struct table *t)
 	TABLE_COLUMNS_OF(t, function_columns);
 	t->caption = "Functions on the CPUs, by the samples in which they ran themselves";
 	t->none = "No sample met anything but idle CPUs.";
-	t->sorted = 2;
+	t->sorted = 3;
 	t->rows = h ? h->function_count : 0;
 	t->captured = h != NULL;
 	t->cell = function_cell;

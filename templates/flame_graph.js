@@ -76,9 +76,9 @@ class FlameGraph {
 		if (d.names[f][0] === "[") /* a cut, or no name */
 			return dark ? "hsl(40 6% 27%)" : "hsl(40 12% 88%)";
 		const t = this.hues ||= d.names.map((n, k) => hueOf(d.modules[d.module[k]] + n) * 14 +
-			(d.kernel[k] ? 205 : 24 + hueOf(d.modules[d.module[k]]) * 30));
+			(d.kernel[k] ? 205 : d.python[k] ? 130 : 24 + hueOf(d.modules[d.module[k]]) * 30));
 
-		return `hsl(${t[f]} ${d.kernel[f] ? 45 : 75}% ${dark ? 30 : 80}%)`;
+		return `hsl(${t[f]} ${d.kernel[f] ? 45 : d.python[f] ? 40 : 75}% ${dark ? 30 : 80}%)`;
 	}
 
 	draw() {
@@ -175,8 +175,8 @@ class FlameGraph {
 
 	say(i) {
 		const d = this.flame.data, all = this.flame.a.total[0];
-		const module = i ? d.modules[d.module[d.name[i]]] : "";
-		let text = `${i ? this.label(i) : "all"}${module ? ` (${visible(module).map(p => p[0]).join("")})` : ""}: ` +
+		const module = i ? d.modules[d.module[d.name[i]]] : "", python = i && d.python[d.name[i]] ? "Python, " : "";
+		let text = `${i ? this.label(i) : "all"}${module ? ` (${python}${visible(module).map(p => p[0]).join("")})` : ""}: ` +
 			`${figureShare(all ? this.flame.a.total[i] / all * 100 : 0)} with what it calls, ${d.figure(this.flame.a.total[i])}; ` +
 			`itself ${figureShare(all ? this.flame.a.self[i] / all * 100 : 0)}`;
 

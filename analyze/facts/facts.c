@@ -36,6 +36,7 @@ const struct fact_slot fact_slots[] = {
 	{&fact_stack_sample_type, offsetof(struct facts, stack_samples)},
 	{&fact_stack_offcpu_type, offsetof(struct facts, stack_offcpu)},
 	{&fact_stack_type, offsetof(struct facts, stacks)},
+	{&fact_stack_python_type, offsetof(struct facts, stack_python)},
 	{&fact_stack_process_type, offsetof(struct facts, stack_processes)},
 	{&fact_stack_thread_type, offsetof(struct facts, stack_threads)},
 	{&fact_stack_mapping_type, offsetof(struct facts, stack_mappings)},

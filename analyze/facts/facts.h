@@ -231,7 +231,12 @@ struct fact_stack {
 	const char *end;    /* how the user's half ended: root … */
 	const char *by;	    /* how it was walked */
 	uint64_t kernel_cut;
-	const char *python; /* frames, leaf first */
+	const char *python;	/* FRAME[^[NATIVE]], leaf first: rows of fact_stack_python */
+	const char *python_end; /* how that walk ended: whole … */
+};
+struct fact_stack_python { /* a place in a function of Python */
+	uint64_t frame, process, line, first_line;
+	const char *function, *file; /* NULL: the code object could not be read */
 };
 struct fact_stack_process {
 	uint64_t process, pid, own;
@@ -421,6 +426,7 @@ struct facts {
 	FACT_TABLE(fact_stack_sample, stack_samples);
 	FACT_TABLE(fact_stack_offcpu, stack_offcpu);
 	FACT_TABLE(fact_stack, stacks);
+	FACT_TABLE(fact_stack_python, stack_python);
 	FACT_TABLE(fact_stack_process, stack_processes);
 	FACT_TABLE(fact_stack_thread, stack_threads);
 	FACT_TABLE(fact_stack_mapping, stack_mappings);

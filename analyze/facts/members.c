@@ -33,6 +33,7 @@ const struct fact_member fact_members[] = {
 	{"tables/stack_samples.tsv", &stack_parser},
 	{"tables/stack_offcpu.tsv", &stack_parser},
 	{"tables/stack_stacks.tsv", &stack_parser},
+	{"tables/stack_python.tsv", &stack_parser},
 	{"tables/stack_processes.tsv", &stack_parser},
 	{"tables/stack_threads.tsv", &stack_parser},
 	{"tables/stack_mappings.tsv", &stack_parser},

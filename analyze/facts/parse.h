@@ -89,7 +89,7 @@ extern const struct fact_type fact_archive_type, fact_collector_type, fact_count
 extern const struct fact_type fact_stack_setting_type, fact_stack_sample_type,
 	fact_stack_offcpu_type, fact_stack_type, fact_stack_process_type, fact_stack_thread_type,
 	fact_stack_mapping_type, fact_stack_object_type, fact_stack_symbol_type,
-	fact_stack_growth_type, fact_stack_grower_type;
+	fact_stack_growth_type, fact_stack_grower_type, fact_stack_python_type;
 
 #define FACT_U64(type, f)                                                                          \
 	{                                                                                          \

@@ -43,8 +43,16 @@ static const struct fact_field fields_fact_stack[] = {
 	FACT_STR(fact_stack, end, 32),
 	FACT_STR(fact_stack, by, 64),
 	FACT_STR(fact_stack, python, FRAMES_TEXT),
+	FACT_STR(fact_stack, python_end, 32),
 };
 FACT_TYPE(fact_stack, "stack_stacks", 22, 500000);
+
+static const struct fact_field fields_fact_stack_python[] = {
+	FACT_U64(fact_stack_python, frame),	     FACT_U64(fact_stack_python, process),
+	FACT_STR(fact_stack_python, function, 4096), FACT_STR(fact_stack_python, file, 4096),
+	FACT_U64(fact_stack_python, line),	     FACT_U64(fact_stack_python, first_line),
+};
+FACT_TYPE(fact_stack_python, "stack_python", 31, 500000);
 
 static const struct fact_field fields_fact_stack_process[] = {
 	FACT_U64(fact_stack_process, process),	    FACT_U64(fact_stack_process, pid),
@@ -151,6 +159,16 @@ static const struct fact_column stack_columns[] = {
 	{"by", COLUMN_STR, AT(fact_stack, by), NULL},
 	{"kernel_cut", COLUMN_U64, AT(fact_stack, kernel_cut), NULL},
 	{"python", COLUMN_STR, AT(fact_stack, python), NULL},
+	{"python_end", COLUMN_STR, AT(fact_stack, python_end), NULL},
+	{0},
+};
+static const struct fact_column python_columns[] = {
+	{"frame", COLUMN_U64, AT(fact_stack_python, frame), NULL},
+	{"process", COLUMN_U64, AT(fact_stack_python, process), NULL},
+	{"function", COLUMN_STR, AT(fact_stack_python, function), NULL},
+	{"file", COLUMN_STR, AT(fact_stack_python, file), NULL},
+	{"line", COLUMN_U64, AT(fact_stack_python, line), NULL},
+	{"first_line", COLUMN_U64, AT(fact_stack_python, first_line), NULL},
 	{0},
 };
 static const struct fact_column process_columns[] = {
@@ -243,6 +261,7 @@ static const struct fact_table tables[] = {
 	{"tables/stack_samples.tsv", &fact_stack_sample_type, sample_columns, NULL},
 	{"tables/stack_offcpu.tsv", &fact_stack_offcpu_type, offcpu_columns, NULL},
 	{"tables/stack_stacks.tsv", &fact_stack_type, stack_columns, NULL},
+	{"tables/stack_python.tsv", &fact_stack_python_type, python_columns, NULL},
 	{"tables/stack_processes.tsv", &fact_stack_process_type, process_columns, NULL},
 	{"tables/stack_threads.tsv", &fact_stack_thread_type, thread_columns, NULL},
 	{"tables/stack_mappings.tsv", &fact_stack_mapping_type, mapping_columns, NULL},
