@@ -16,21 +16,27 @@
 /* ------------------------------------------------------------------ the helper */
 
 /* "55d0c8a00000-55d0c8a02000 r--p 00000000 fe:00 1234    /usr/bin/x": where a file begins. */
-static bool take_line(char *line, struct region *ret)
+static bool take_line(const char *line, struct region *ret)
 {
-	unsigned long long start, end, offset, ino;
-	char permissions[5], *path, *name;
-	int at = 0;
+	uint64_t start, end, offset;
+	const char *name;
+	char *p;
+	bool readable;
 
-	if (sscanf(line, "%llx-%llx %4s %llx %*x:%*x %llu %n", &start, &end, permissions, &offset,
-		   &ino, &at) < 5 ||
-	    !at || offset || !ino)
+	start = strtoull(line, &p, 16);
+	if (*p != '-')
 		return false;
-	path = line + at;
-	name = strrchr(path, '/');
+	end = strtoull(p + 1, &p, 16);
+	if (strnlen(p, 6) < 6)
+		return false;
+	readable = p[1] == 'r';
+	offset = strtoull(p + 6, &p, 16);
+	name = strrchr(p, '/');
+	if (offset || !name)
+		return false;
 	*ret = (struct region){
-		.start = start, .end = end, .kind = REGION_FILE, .readable = permissions[0] == 'r'};
-	snprintf(ret->name, sizeof(ret->name), "%.*s", REGION_NAME - 1, name ? name + 1 : path);
+		.start = start, .end = end, .kind = REGION_FILE, .readable = readable};
+	snprintf(ret->name, sizeof(ret->name), "%.*s", REGION_NAME - 1, name + 1);
 	return true;
 }
 

@@ -28,7 +28,7 @@ static int by_lnotab(const uint8_t *t, size_t len, int first_line, int32_t at)
 		address += t[i];
 		if (address > at)
 			break;
-		line += (int8_t)t[i + 1];
+		line += t[i + 1] >= 128 ? t[i + 1] - 256 : t[i + 1];
 	}
 	return bounded(line);
 }
@@ -38,7 +38,7 @@ static int by_ranges(const uint8_t *t, size_t len, int first_line, int32_t at)
 	int64_t line = first_line, end = 0;
 
 	for (size_t i = 0; i + 1 < len; i += 2) {
-		int delta = (int8_t)t[i + 1];
+		int delta = t[i + 1] >= 128 ? t[i + 1] - 256 : t[i + 1];
 
 		end += t[i];
 		if (delta != NO_LINE_3_10)
