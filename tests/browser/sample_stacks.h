@@ -42,12 +42,14 @@ static inline void sample_stacks(struct sample *s, size_t frames)
 	h->threads = sample_rows(s, 4, sizeof(*h->threads));
 	h->samples = sample_rows(s, 2 * ticks + 2, sizeof(*h->samples));
 	for (size_t i = 0; i < 6; i++)
-		h->names[h->name_count++] =
-			(struct hot_name){functions[i], i == 5 ? "[kernel]" : "app", i == 5};
+		h->names[h->name_count++] = (struct hot_name){.function = functions[i],
+							      .module = i == 5 ? "[kernel]" : "app",
+							      .kernel = i == 5};
 	for (size_t i = 0; i < NASTY; i++) {
 		nasty[3 + i] = (uint32_t)h->name_count;
-		h->names[h->name_count++] =
-			(struct hot_name){nasty_names[i], nasty_names[NASTY - 1 - i], false};
+		h->names[h->name_count++] = (struct hot_name){.function = nasty_names[i],
+							      .module = nasty_names[NASTY - 1 - i],
+							      .python = i % 2};
 	}
 	sample_stack(h, true, NULL, 0);
 	sample_stack(h, false, (const uint32_t[]){1, 2}, 2);
@@ -60,8 +62,8 @@ static inline void sample_stacks(struct sample *s, size_t frames)
 		for (size_t k = 0; k < depth; k++) {
 			snprintf(text, sizeof(text), "generated_%zu_%zu", i, k);
 			deep[1 + k] = (uint32_t)h->name_count;
-			h->names[h->name_count++] =
-				(struct hot_name){sample_str(s, text), "libgenerated.so", false};
+			h->names[h->name_count++] = (struct hot_name){
+				.function = sample_str(s, text), .module = "libgenerated.so"};
 		}
 		sample_stack(h, false, deep, depth + 1);
 	}
