@@ -175,6 +175,8 @@ static int settle(struct run *r, struct child *c, uint64_t now)
 {
 	if (c->concluded)
 		return 0;
+	if (c->phase == CHILD_UNBORN)
+		return 1;
 	child_reap(c, run_ms(r, now));
 	if (child_alive(c) && c->phase == CHILD_KILLED && now >= c->killed_ns + DIE_NS) {
 		int rc = 1;
@@ -230,6 +232,7 @@ int window_attend(struct run *r)
 
 		if (!r->interrupted && signals_first())
 			interrupt(r, now);
+		window_start_children(r, now);
 		for (size_t i = 0; i < r->child_count; i++) {
 			struct child *c = &r->children[i];
 

@@ -209,10 +209,19 @@ static uint64_t bpf_maps(pid_t pid)
 	return sum;
 }
 
+/* How much more it has than it may. */
+static int64_t over_share(const struct child *c)
+{
+	uint64_t may = c->memory_limit + (c->collector->timed ? c->moment_bytes : 0);
+
+	return (int64_t)c->memory_bytes - (int64_t)may;
+}
+
+/* Who has to go when all together have too much: whoever is furthest above its share. */
 static void memory_tick(struct budget *b, struct child *children, size_t n, uint64_t now)
 {
 	bool maps = now - b->last_maps_ns >= MAPS_EVERY_NS;
-	struct child *biggest = NULL;
+	struct child *culprit = NULL;
 	uint64_t sum = resident(getpid(), false);
 	char used[16], limit[16];
 
@@ -229,8 +238,8 @@ static void memory_tick(struct budget *b, struct child *children, size_t n, uint
 		c->memory_bytes = resident(c->pid, true) + c->maps_bytes;
 		sum += c->memory_bytes;
 		if ((c->phase == CHILD_RUNNING || c->phase == CHILD_STOPPING) &&
-		    (!biggest || c->memory_bytes > biggest->memory_bytes))
-			biggest = c;
+		    (!culprit || over_share(c) > over_share(culprit)))
+			culprit = c;
 	}
 	b->memory_bytes = sum;
 	if (sum > b->memory_peak_bytes)
@@ -241,20 +250,20 @@ static void memory_tick(struct budget *b, struct child *children, size_t n, uint
 	}
 	if (!b->over_since_ns)
 		b->over_since_ns = now;
-	if (!biggest)
+	if (!culprit)
 		return;
 	/* First asked to hand over what it has; that may take memory too, but not for long. */
-	if (biggest->phase == CHILD_RUNNING && sum < 2 * b->max_memory) {
-		biggest->over_memory = true;
-		child_note(biggest,
+	if (culprit->phase == CHILD_RUNNING && sum < 2 * b->max_memory) {
+		culprit->over_memory = true;
+		child_note(culprit,
 			   "ended early: memory of all collectors %s, limit %s (--max-memory)",
 			   format_size(sum, used), format_size(b->max_memory, limit));
-		child_stop(biggest);
+		child_stop(culprit);
 		b->over_since_ns = now;
 	} else if (now - b->over_since_ns > MEMORY_GRACE_NS || sum >= 2 * b->max_memory) {
-		child_kill(biggest, now, COLLECTOR_PARTIAL,
+		child_kill(culprit, now, COLLECTOR_PARTIAL,
 			   "pid %d used %s of memory; limit for all %s (--max-memory)",
-			   (int)biggest->pid, format_size(biggest->memory_bytes, used),
+			   (int)culprit->pid, format_size(culprit->memory_bytes, used),
 			   format_size(b->max_memory, limit));
 		b->over_since_ns = now;
 	}

@@ -32,7 +32,8 @@ struct collect {
 	struct emit *out;
 	uint64_t window_start_ns, window_end_ns; /* CLOCK_MONOTONIC, planned */
 	uint64_t deadline_ns;			 /* the child is killed after this */
-	uint64_t memory_limit;			 /* bytes this child may use */
+	uint64_t memory_limit;			 /* bytes this child may use; 0: no limit */
+	size_t part_size;			 /* of what it hands over; 0: BUNDLE_PART_SIZE */
 	int stop_fd;				 /* readable: the window ended early */
 	void *state;				 /* the collector's own, from start() to write() */
 };
@@ -46,10 +47,16 @@ struct probe_result {
 
 struct collector {
 	const char *name;
-	const char *summary;  /* one line for `list` */
-	const char *needs;    /* in words: "root, or CAP_SYS_ADMIN" */
-	bool timed;	      /* reads over the window, not at one moment */
-	uint8_t memory_share; /* of --max-memory, in percent */
+	const char *summary; /* one line for `list` */
+	const char *needs;   /* in words: "root, or CAP_SYS_ADMIN" */
+	bool timed;	     /* reads over the window, not at one moment */
+	/* What it may have: so much of --max-memory, and below the least it cannot do its work. All
+	 * of it counts: resident and not shared, BPF maps, rings, children. */
+	uint8_t memory_share;	   /* percent */
+	uint16_t memory_least_kib; /* KiB */
+	/* It has the kernel's whole type information in memory for a moment: in start() if it is
+	 * timed; shares.h. */
+	bool loads_types;
 	/* Cheap, without side effects, runs unprivileged.  Never blocks. */
 	void (*probe)(const struct capture_options *o, const struct sysroot *root,
 		      struct probe_result *ret);
@@ -72,7 +79,7 @@ extern const struct collector *const collectors[];
 
 /*
  * A member being written.  A child has one open at a time.  What is written is collected in one
- * part buffer (BUNDLE_PART_SIZE) and sent when full: member_break() marks where a part may end
+ * part buffer (part_size) and sent when full: member_break() marks where a part may end
  * (after a row, after a pack entry).  header is repeated at the start of every part (may be NULL).
  */
 int member_open(struct emit *out, const char *name, const char *header);
@@ -95,6 +102,9 @@ int pack_data(struct emit *out, const char *entry, const void *data, size_t len,
 /* For the manifest.  The last status wins; without one a collector that returned 0 is `ok`. */
 void emit_status(struct emit *out, enum collector_status s, int no, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* What is needed for a moment only (loads_types) is given back: others wait for it.  The end of
+ * start() says so too. */
+void emit_started(struct emit *out);
 void emit_loss(struct emit *out, const char *cause, uint64_t count); /* adds up per cause */
 void emit_note(struct emit *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void emit_redacted(struct emit *out, const char *kind, const char *where, uint64_t count);

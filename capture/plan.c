@@ -113,6 +113,28 @@ static void add_up(struct plan *p)
 	}
 }
 
+/* Who fits within --max-memory beside the others. */
+static void share_out(struct plan *p, const struct capture_options *o, const struct sysroot *root)
+{
+	char needs[16], left[16], max[16];
+
+	p->shares = (struct shares){.max_memory = o->max_memory, .types = shares_types(o, root)};
+	for (size_t i = 0; i < SHARES_TURNS * p->count; i++) {
+		struct plan_row *r = &p->rows[i % p->count];
+		uint64_t need, room;
+
+		if (!r->wanted || r->probe.status != COLLECTOR_OK ||
+		    shares_turn(r->collector) != i / p->count ||
+		    shares_let_in(&p->shares, r->collector, &r->share, &need, &room))
+			continue;
+		r->probe = (struct probe_result){.status = COLLECTOR_DENIED, .no = ENOMEM};
+		snprintf(r->probe.reason, sizeof(r->probe.reason),
+			 "it may need %s; --max-memory %s leaves %s beside the others",
+			 format_size(need, needs), format_size(o->max_memory, max),
+			 format_size(room, left));
+	}
+}
+
 void plan_probe(struct plan *p, const struct capture_options *o, const struct sysroot *root,
 		int cancel_fd)
 {
@@ -149,10 +171,10 @@ void plan_probe(struct plan *p, const struct capture_options *o, const struct sy
 				r->probe.status = COLLECTOR_ERROR;
 			continue;
 		}
-		if (r->probe.status != COLLECTOR_OK)
-			continue;
-		p->runnable++;
 	}
+	share_out(p, o, root);
+	for (size_t i = 0; i < p->count; i++)
+		p->runnable += p->rows[i].wanted && p->rows[i].probe.status == COLLECTOR_OK;
 	add_up(p);
 }
 

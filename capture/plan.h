@@ -10,6 +10,7 @@
 #include "collect.h"
 #include "head.h"
 #include "ladder.h"
+#include "shares.h"
 
 #define PLAN_PROBE_NS (3 * 1000000000ULL)
 
@@ -18,6 +19,7 @@ struct plan_row {
 	bool wanted;		   /* not skipped on request */
 	struct probe_result probe; /* SKIPPED when not wanted */
 	pid_t left_behind;	   /* its probe hangs and does not die */
+	struct share share;	   /* of --max-memory, when it runs */
 };
 
 struct plan {
@@ -26,6 +28,7 @@ struct plan {
 	uint64_t expected_bytes; /* Σ of those known */
 	bool expected_known;	 /* of all that can run */
 	struct host_facts facts;
+	struct shares shares; /* of those that run */
 };
 
 static inline bool plan_runs(const struct plan_row *r)

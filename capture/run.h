@@ -32,6 +32,7 @@ struct run {
 	struct err fatal; /* why there will be no archive */
 	int signal_fd, interrupted;
 	bool disk_warned;
+	uint64_t moments_bytes; /* what moments under way have, see shares.h */
 	uint64_t begun_ns, window_start_ns, window_end_ns, ended_ns, next_tick_ns;
 };
 
@@ -41,6 +42,11 @@ static inline double run_ms(const struct run *r, uint64_t now)
 	return now > r->window_start_ns ? (double)(now - r->window_start_ns) / 1e6 : 0;
 }
 
+/*
+ * Start those that are planned and fit by now: those with a window first, then from the one that
+ * needs least.  Called again and again until nobody waits.
+ */
+void window_start_children(struct run *r, uint64_t now);
 /* Until every child has been heard and buried.  A negative errno: there will be no archive, and
  * r->fatal says why. */
 int window_attend(struct run *r);

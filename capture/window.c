@@ -27,8 +27,6 @@
 #include "signals.h"
 #include "window_private.h"
 
-#define POOL_BYTES (2 * (size_t)BUNDLE_PART_SIZE + (64u << 10))
-
 /* The exit codes of the contract. */
 enum { COMPLETE = 0, USAGE = 2, PARTIAL = 3, NO_ARCHIVE = 4, REFUSED = 5, SIGNALLED = 128 };
 
@@ -100,28 +98,7 @@ static int begin(struct run *r)
 	say_cut_name(r, "--label", o->label);
 	say_cut_name(r, "--ticket", o->ticket);
 	budget_init(&r->budget, o, r->window_start_ns);
-	for (size_t i = 0; i < r->child_count; i++) {
-		struct child *c = &r->children[i];
-		struct collect t = {
-			.options = o,
-			.root = r->root,
-			.redactor = &r->redactor,
-			.window_start_ns = r->window_start_ns,
-			.window_end_ns = r->window_end_ns,
-			.deadline_ns = r->window_end_ns + RUN_GRACE_NS,
-			.memory_limit = o->max_memory / 100 * c->collector->memory_share,
-			.stop_fd = -1,
-		};
-
-		if (c->phase != CHILD_UNBORN)
-			continue;
-		if (signals_first()) {
-			child_status(c, COLLECTOR_PARTIAL, 0, "interrupted before it started");
-			c->phase = CHILD_GONE;
-		} else if (child_start(c, &t, run_ms(r, clock_ns(CLOCK_MONOTONIC)))) {
-			c->phase = CHILD_GONE;
-		}
-	}
+	window_start_children(r, clock_ns(CLOCK_MONOTONIC));
 	return 0;
 }
 
@@ -269,7 +246,7 @@ int window_run_table(const struct capture_options *o, const struct sysroot *root
 	r->options = o;
 	r->root = root;
 	r->redactor.level = o->redact;
-	r->pool.limit = POOL_BYTES;
+	r->pool.limit = shares_pool(o->max_memory);
 	r->target.dir_fd = -1;
 	r->begun_ns = clock_ns(CLOCK_MONOTONIC);
 	umask(077);

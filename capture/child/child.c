@@ -65,6 +65,8 @@ int child_start(struct child *c, const struct collect *t, double now_ms)
 	c->pid = pid;
 	c->phase = CHILD_RUNNING;
 	c->deadline_ns = t->deadline_ns;
+	c->born_ns = clock_ns(CLOCK_MONOTONIC);
+	c->memory_limit = t->memory_limit;
 	return 0;
 }
 
@@ -132,6 +134,9 @@ static int handle_frame(struct child *c, const struct child_sink *sink)
 		return 0;
 	case FRAME_NOTE:
 		child_note(c, "%s", c->in.data);
+		return 0;
+	case FRAME_STARTED:
+		c->started = true;
 		return 0;
 	case FRAME_REDACTED:
 		sink->redacted(sink->ctx, c->in.name, c->in.data, h->count);

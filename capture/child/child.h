@@ -42,7 +42,11 @@ struct child {
 	char lost_reason[512];		   /* the first of its members that was not written */
 	bool concluded;			   /* the run has said what became of it */
 	bool over_memory;		   /* ended early by the memory budget */
-	uint64_t bytes;			   /* of members, handed over and kept */
+	uint64_t memory_limit;		   /* its share, bytes; 0: no limit of its own */
+	uint64_t moment_bytes;		   /* what it has beyond that for a moment, see shares.h */
+	bool started;			   /* and it has given that back */
+	uint64_t born_ns;
+	uint64_t bytes; /* of members, handed over and kept */
 	unsigned members;
 	struct collector_result result;
 };

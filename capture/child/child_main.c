@@ -67,12 +67,13 @@ _Noreturn void child_run(const struct collector *collector, const struct collect
 
 	c.root = &root;
 	c.stop_fd = stop_fd;
-	c.out = emit_create(out_fd);
+	c.out = emit_create(out_fd, c.part_size);
 	if (!c.out)
 		_exit(1);
 	if (collector->start)
 		rc = collector->start(&c);
 	if (!rc) {
+		emit_started(c.out);
 		if (collector->run)
 			rc = collector->run(&c);
 		else if (collector->timed)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Handing members over: one part buffer, grown on demand up to BUNDLE_PART_SIZE.  A part is sent
+ * Handing members over: one part buffer, grown on demand up to part_size.  A part is sent
  * only when the next byte does not fit, so that a member that fits keeps its plain name.
  */
 #include <errno.h>
@@ -18,13 +18,14 @@
 #define PART_FIRST (16u << 10)
 #define PARTS_MAX 9999u
 
-struct emit *emit_create(int fd)
+struct emit *emit_create(int fd, size_t part)
 {
 	struct emit *out = calloc(1, sizeof(*out));
 
 	if (!out)
 		return NULL;
 	out->fd = fd;
+	out->part_size = part && part < BUNDLE_PART_SIZE ? part : BUNDLE_PART_SIZE;
 	return out;
 }
 
@@ -94,8 +95,8 @@ static int grow(struct emit *out, size_t need)
 		return 0;
 	while (cap < need)
 		cap *= 2;
-	if (cap > BUNDLE_PART_SIZE)
-		cap = BUNDLE_PART_SIZE;
+	if (cap > out->part_size)
+		cap = out->part_size;
 	buf = realloc(out->buf, cap);
 	if (!buf)
 		return fail(out, -ENOMEM);
@@ -114,7 +115,7 @@ int member_open(struct emit *out, const char *name, const char *header)
 	if (out->error)
 		return out->error;
 	size_t len = header ? strlen(header) : 0;
-	if (len > BUNDLE_PART_SIZE / 2)
+	if (len > out->part_size / 2)
 		return fail(out, -EINVAL);
 	free(out->header);
 	out->header = NULL;
@@ -162,7 +163,7 @@ int member_put(struct emit *out, const void *data, size_t len)
 	while (len) {
 		if (out->error)
 			return out->error;
-		size_t room = BUNDLE_PART_SIZE - out->len;
+		size_t room = out->part_size - out->len;
 		if (len > room && out->mark > out->header_len) {
 			flush_part(out);
 			continue;
@@ -292,6 +293,15 @@ void emit_status(struct emit *out, enum collector_status s, int no, const char *
 	h.no = no < 0 ? -no : no;
 	out->has_status = true;
 	send_frame(out, &h, NULL, text);
+}
+
+void emit_started(struct emit *out)
+{
+	struct frame_header h = {.type = FRAME_STARTED};
+
+	if (!out->started)
+		send_frame(out, &h, NULL, NULL);
+	out->started = true;
 }
 
 void emit_loss(struct emit *out, const char *cause, uint64_t count)

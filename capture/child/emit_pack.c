@@ -20,10 +20,10 @@ int pack_data(struct emit *out, const char *entry, const void *data, size_t len,
 	size_t name_len = strlen(entry);
 
 	/* An entry larger than a part could not be read back on its own: it is cut, and says so. */
-	if (name_len > BUNDLE_PART_SIZE / 2)
+	if (name_len > out->part_size / 2)
 		return -ENAMETOOLONG;
-	if (len > BUNDLE_PART_SIZE - ENTRY_OVERHEAD - name_len) {
-		len = BUNDLE_PART_SIZE - ENTRY_OVERHEAD - name_len;
+	if (len > out->part_size - ENTRY_OVERHEAD - name_len) {
+		len = out->part_size - ENTRY_OVERHEAD - name_len;
 		no = no ? no : EFBIG;
 		emit_loss(out, "pack entries cut", 1);
 	}

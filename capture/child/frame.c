@@ -89,6 +89,8 @@ static int header_check(const struct frame_header *h)
 		name_max = FRAME_NAME_MAX;
 		data_max = FRAME_TEXT_MAX;
 		break;
+	case FRAME_STARTED:
+		break;
 	default:
 		return -EPROTO;
 	}

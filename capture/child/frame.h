@@ -22,6 +22,7 @@ enum frame_type {
 	FRAME_LOSS,	  /* name: cause; count */
 	FRAME_NOTE,	  /* data: text */
 	FRAME_REDACTED,	  /* name: kind; data: where; count */
+	FRAME_STARTED,	  /* what was needed for a moment is given back */
 };
 
 struct frame_header {

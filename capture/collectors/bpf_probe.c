@@ -129,6 +129,7 @@ int bpf_probe_load(const struct collect *c,
 			bpf_object__destroy_skeleton(s);
 	} while (r == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end && !collect_stopping(c));
 	libbpf_set_print(before);
+	emit_started(c->out);
 	if (r == -EPERM || r == -EACCES)
 		return err_set(e, -r, "bpf: %s (needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN)",
 			       strerror(-r));

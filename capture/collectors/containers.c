@@ -94,7 +94,8 @@ const struct collector collector_containers = {
 	.name = "containers",
 	.summary = "names, pods and images of containers, read offline",
 	.needs = "root, for the state of docker, podman and CRI-O",
-	.memory_share = 8,
+	.memory_share = 3,
+	.memory_least_kib = 1024,
 	.probe = containers_probe,
 	.write = containers_write,
 };

@@ -15,6 +15,7 @@
 #include "../base/cleanup.h"
 #include "../base/clock.h"
 
+#define LINES_PIECE (16u << 10)
 #define AFTER_STOP_NS (700 * NSEC_PER_MSEC) /* a second later the parent kills */
 
 /* Before Linux 5.6: component by component, and no symlink at all. */
@@ -210,17 +211,22 @@ static size_t chunk_size(size_t left)
 	return left < GATHER_CHUNK ? left : GATHER_CHUNK;
 }
 
-/* A part of a large file ends at a line's end. */
-static int put_lines(struct emit *out, const char *data, size_t len)
+int gather_lines(struct emit *out, const char *data, size_t len)
 {
-	const char *newline = memrchr(data, '\n', len);
-	size_t upto = newline ? (size_t)(newline - data) + 1 : 0;
+	int r = 0;
 
-	if (upto) {
-		member_put(out, data, upto);
-		member_break(out);
+	while (len && r >= 0) {
+		size_t piece = len < LINES_PIECE ? len : LINES_PIECE;
+		const char *newline = memrchr(data, '\n', piece);
+		size_t upto = newline ? (size_t)(newline - data) + 1 : piece;
+
+		r = member_put(out, data, upto);
+		if (newline)
+			r = member_break(out);
+		data += upto;
+		len -= upto;
 	}
-	return member_put(out, data + upto, len - upto);
+	return r;
 }
 
 int gather_member(struct gather *g, const char *member, const char *path, size_t cap)
@@ -239,7 +245,7 @@ int gather_member(struct gather *g, const char *member, const char *path, size_t
 	}
 	r = member_open(g->c->out, member, NULL);
 	while (r >= 0 && n > 0) {
-		r = put_lines(g->c->out, g->chunk, (size_t)n);
+		r = gather_lines(g->c->out, g->chunk, (size_t)n);
 		done += (size_t)n;
 		if (r < 0)
 			break;

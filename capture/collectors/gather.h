@@ -47,6 +47,9 @@ void gather_deinit(struct gather *g);
 /* Count a file that could not be read under its name.  no is a positive errno. */
 void gather_count(struct gather *g, const char *name, int no);
 
+/* Text into the open member, whose parts then end at lines' ends. */
+int gather_lines(struct emit *out, const char *data, size_t len);
+
 /*
  * The file as a member, or as an entry of the open pack.  At most cap bytes are kept.  What cannot
  * be read is counted in g and is not an error.  0, or the negative errno of the pipe.

@@ -262,7 +262,8 @@ const struct collector collector_host = {
 	.name = "host",
 	.summary = "operating system, kernel, CPUs, settings",
 	.needs = "nothing; iomem needs root",
-	.memory_share = 8,
+	.memory_share = 3,
+	.memory_least_kib = 1024,
 	.probe = host_probe,
 	.write = host_write,
 };

@@ -326,7 +326,9 @@ const struct collector collector_kernel_objects = {
 	.name = "kernel-objects",
 	.summary = "packet rings, socket queues, pipes, BPF maps and more, and who holds them",
 	.needs = "root and kernel BTF for all of it; sockets and one's own without",
-	.memory_share = 16,
+	.memory_share = 18,
+	.memory_least_kib = 4096,
+	.loads_types = true,
 	.probe = kernel_objects_probe,
 	.write = kernel_objects_write,
 };

@@ -212,7 +212,7 @@ static int read_together(struct gather *g)
 		if (r >= 0 && len[i] >= 0) {
 			r = member_open(g->c->out, member, NULL);
 			if (r >= 0)
-				r = member_put(g->c->out, text[i], (size_t)len[i]);
+				r = gather_lines(g->c->out, text[i], (size_t)len[i]);
 			if (r >= 0)
 				r = member_close(g->c->out, cut[i]);
 			g->delivered++;
@@ -348,7 +348,8 @@ const struct collector collector_memory = {
 	.summary = "the kernel's memory figures, at the start and the end",
 	.needs = "nothing; slabinfo, vmallocinfo and pagetypeinfo need root",
 	.timed = true,
-	.memory_share = 8,
+	.memory_share = 3,
+	.memory_least_kib = 1536,
 	.probe = memory_probe,
 	.start = memory_start,
 	.write = memory_write,

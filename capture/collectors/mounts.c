@@ -325,7 +325,8 @@ const struct collector collector_mounts = {
 	.name = "mounts",
 	.summary = "the mounts of every mount namespace",
 	.needs = "nothing for one's own; those of others need root",
-	.memory_share = 9,
+	.memory_share = 5,
+	.memory_least_kib = 3072,
 	.probe = mounts_probe,
 	.write = mounts_write,
 };

@@ -353,7 +353,9 @@ const struct collector collector_page_cache = {
 	.needs = "root (CAP_SYS_RAWIO for /proc/kcore, or CAP_SYS_ADMIN for bpf), kernel BTF; "
 		 "less is seen without",
 	.timed = false,
-	.memory_share = 60,
+	.memory_share = 30,
+	.memory_least_kib = 4096,
+	.loads_types = true,
 	.probe = page_cache_probe,
 	.write = page_cache_write,
 };

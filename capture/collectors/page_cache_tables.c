@@ -10,7 +10,7 @@
 #include "../base/proc.h"
 
 /* Type information while it is parsed, buffers, BPF maps, the part buffer: not for tables. */
-#define OTHER_MEMORY (20u << 20)
+#define OTHER_MEMORY (3u << 20) /* the types are gone before the tables grow */
 #define MOST_TABLES (24u << 20)
 #define LEAST_TABLES (2u << 20)
 

@@ -12,39 +12,42 @@ done
 before_oom=$(cat /proc/self/oom_score_adj)
 sysctl_before=$(sysctl -a 2>/dev/null | grep -vE 'random|nr_|state|stat|ns_last_pid|dentry|inode|pty|nr-|dirty|numa_stat|fs.file|cad_pid|sched_domain|uuid|lowmem|numa_balancing' | md5sum)
 modules_before=$(cut -d' ' -f1 /proc/modules 2>/dev/null | sort)
-rm -f "$TMP/peak"
-"$CAPTURE" -q -d 3s -o "$TMP/idle.tar.zst" >"$TMP/path" 2>"$TMP/err" &
-pid=$!
 # A process and all below it.
 family() {
 	local child
 	echo "$1"
 	for child in $(pgrep -P "$1"); do family "$child"; done
 }
-# Σ over the capture and all below it of what they have resident, and of the BPF maps they hold (by id: two
-# of them may hold the same one), sampled from outside.
-peak=0 most_maps=0
-: >"$TMP/maps.now"
-adj='' policy=''
-while kill -0 $pid 2>/dev/null; do
-	sum=0
-	for p in $(family $pid); do
-		kb=$(awk '/^Pss:/ { s += $2 } END { print s + 0 }' "/proc/$p/smaps_rollup" 2>/dev/null)
-		sum=$((sum + ${kb:-0}))
-		grep -hsE '^(memlock|map_id):' "/proc/$p/fdinfo"/* >>"$TMP/maps.now"
-	done
-	maps=$(awk '/^memlock:/ { m = $2 } /^map_id:/ && !seen[$2]++ { s += m } END { print int(s / 1024) }' "$TMP/maps.now")
+# measured NAME OPTION...: a capture and, sampled from outside, Σ over it and all below it of what they
+# have resident, and of the BPF maps they hold (by id: two of them may hold the same one), at most.
+measured() {
+	local name=$1 sum kb maps p pid
+	shift
+	"$CAPTURE" -q -d 3s -o "$TMP/$name.tar.zst" "$@" >"$TMP/path" 2>"$TMP/err" &
+	pid=$!
+	peak=0 most_maps=0 adj='' policy=''
 	: >"$TMP/maps.now"
-	sum=$((sum + maps))
-	[ "$maps" -gt "$most_maps" ] && most_maps=$maps
-	[ $sum -gt $peak ] && peak=$sum
-	[ -z "$adj" ] && adj=$(cat /proc/$pid/oom_score_adj 2>/dev/null) && [ "$adj" != 1000 ] && adj=''
-	[ -z "$policy" ] && policy=$(ps -o ni=,cls= -p $pid | awk '$1 >= 10 || $2 == "IDL"')
-	sleep 0.02
-done
-wait $pid
-status=$?
-rm -f "$TMP/maps.now"
+	while kill -0 $pid 2>/dev/null; do
+		sum=0
+		for p in $(family $pid); do
+			kb=$(awk '/^Pss:/ { s += $2 } END { print s + 0 }' "/proc/$p/smaps_rollup" 2>/dev/null)
+			sum=$((sum + ${kb:-0}))
+			grep -hsE '^(memlock|map_id):' "/proc/$p/fdinfo"/* >>"$TMP/maps.now"
+		done
+		maps=$(awk '/^memlock:/ { m = $2 } /^map_id:/ && !seen[$2]++ { s += m } END { print int(s / 1024) }' "$TMP/maps.now")
+		: >"$TMP/maps.now"
+		sum=$((sum + maps))
+		[ "$maps" -gt "$most_maps" ] && most_maps=$maps
+		[ $sum -gt $peak ] && peak=$sum
+		[ -z "$adj" ] && adj=$(cat /proc/$pid/oom_score_adj 2>/dev/null) && [ "$adj" != 1000 ] && adj=''
+		[ -z "$policy" ] && policy=$(ps -o ni=,cls= -p $pid | awk '$1 >= 10 || $2 == "IDL"')
+		sleep 0.02
+	done
+	wait $pid
+	status=$?
+	rm -f "$TMP/maps.now"
+}
+measured idle
 equal "a capture of an idle machine is complete (exit)" 0 $status
 check "it stayed below 64 MiB (peak $((peak / 1024)) MiB; BPF maps at most $((most_maps / 1024)) MiB)" test "$peak" -gt 0 -a "$peak" -lt 65536
 equal "it offered itself to the OOM killer first" 1000 "$adj"
@@ -59,6 +62,17 @@ cached=$("$NATIVE/native-cached" "$TMP/idle.tar.zst" | cut -f1)
 check "its writes do not fill the page cache ($cached of $size bytes cached)" test "$cached" -le $((size / 10 + 65536))
 check "the archive verifies" "$CAPTURE" verify "$TMP/idle.tar.zst"
 check "plain tar lists it" tar --zstd -tf "$TMP/idle.tar.zst"
+
+# With little memory: what fits beside the others runs and keeps to it, what does not says so.
+for mib in 40 24; do
+	measured little --max-memory ${mib}M
+	equal "with $mib MiB it is partial (exit)" 3 $status
+	check "it stayed below $mib MiB (peak $((peak / 1024)) MiB; BPF maps at most $((most_maps / 1024)) MiB)" test "$peak" -gt 0 -a "$peak" -lt $((mib * 1024))
+	collectors=$(tar --zstd -xOf "$TMP/little.tar.zst" --wildcards '*/manifest.json' | jq -r '.collectors[] | select(.status != "ok") | "\(.name) \(.status) \(.reason)"')
+	equal "with $mib MiB only memory keeps a collector from running" "" "$(grep -vE '^[a-z-]+ denied it may need .* MiB; --max-memory '$mib' MiB leaves .* beside the others$' <<<"$collectors")"
+	equal "with $mib MiB some have no room" true "$([ -n "$collectors" ] && echo true)"
+	rm -f "$TMP/little.tar.zst"
+done
 
 # Once more with nobody looking: what measured it above reads /proc all the time, and is rightly found.
 # cpu_idle: jiffies that the CPUs were idle, not waiting for a disk, and all jiffies.
@@ -80,7 +94,7 @@ size=$(stat -c %s "$TMP/alone.html")
 check "its report is below 1.5 MiB ($size bytes)" test "$size" -lt 1572864
 # findings JQ: those of whose id that is true.
 findings() { jq -r ".findings[] | select(.id | $1) | \"\(.id): \(.title)\"" "$TMP/alone.json" || echo "no report"; }
-activity='test("^(hotspot|net|reclaim)[.]")'
+activity='test("^(hotspot|net|reclaim|heap)[.]")'
 equal "a healthy machine has no finding about its memory" "" "$(findings "$activity | not")"
 # What others run here meanwhile may wait for a CPU or a disk: then that is found, and is right.
 found=$(findings "$activity")

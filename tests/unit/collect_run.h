@@ -200,7 +200,7 @@ static inline void run_collector_for(const struct collector *t, const struct cap
 	assert_non_null(file);
 	if (sysroot_open(&root, root_dir, &e) < 0)
 		fail_msg("%s", e.text);
-	c.out = emit_create(fileno(file));
+	c.out = emit_create(fileno(file), 0);
 	assert_non_null(c.out);
 	out_clear();
 	if (t->start)

@@ -256,7 +256,7 @@ static void fixed_files_are_read_once_and_early(void **state)
 	put_process(1, "init", "0::/\n", "i", 1);
 	put_process(2, "sh", "0::/\n", "sh", 2);
 	assert_int_equal(sysroot_open(&root, tree, NULL), 0);
-	c.out = emit_create(fileno(file));
+	c.out = emit_create(fileno(file), 0);
 	assert_int_equal(collector_processes.start(&c), 0);
 	put_process(3, "new", "0::/\n", "new", 3);
 	tree_put("proc/2/stat", "2 (exec) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 5 0 0\n");

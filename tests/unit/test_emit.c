@@ -48,7 +48,7 @@ static int setup(void **state)
 	t->in = fds[0];
 	t->out = fds[1];
 	t->pool.limit = 2 * (size_t)BUNDLE_PART_SIZE + 4096;
-	t->emit = emit_create(t->out);
+	t->emit = emit_create(t->out, 0);
 	*state = t;
 	return 0;
 }
@@ -311,7 +311,7 @@ static void test_bad_names_are_refused_by_the_child(void **state)
 	char longest[FRAME_NAME_MAX + 2];
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct emit *e = emit_create(t->out);
+		struct emit *e = emit_create(t->out, 0);
 
 		assert_int_equal(member_open(e, bad[i], NULL), -EINVAL);
 		emit_destroy(e);

@@ -117,7 +117,7 @@ static void test_selection(void **state)
 static void test_probes_that_misbehave(void **state)
 {
 	struct plan *p = malloc(sizeof(*p));
-	struct capture_options o = {0};
+	struct capture_options o = {.max_memory = 64 << 20};
 	struct sysroot root;
 	struct err e = {0};
 	char names[64];
@@ -144,7 +144,7 @@ static void test_probes_that_misbehave(void **state)
 static void test_hurry_cuts_the_probes_short(void **state)
 {
 	struct plan *p = malloc(sizeof(*p));
-	struct capture_options o = {0};
+	struct capture_options o = {.max_memory = 64 << 20};
 	struct sysroot root;
 	struct err e = {0};
 	int fds[2];
