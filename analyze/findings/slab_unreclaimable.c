@@ -6,29 +6,56 @@
 #define LARGE 0.1
 #define CRITICAL 0.3
 #define LEAST (512 * MIB)
+/* One cache alone: of machines in good health none has that much that cannot be reclaimed. */
+#define ONE 0.02
+#define ONE_LEAST (256 * MIB)
 /* Growth of one cache over the window that is worth saying. */
 #define GROWTH (8 * MIB)
+
+/* The largest cache that is not reclaimable, if it has at least so much. */
+static const struct fact_slab *largest(const struct model *m, double least)
+{
+	for (size_t i = 0; i < m->slab_count; i++)
+		if (m->slabs[i]->reclaimable != 1 && m->slabs[i]->name)
+			return figure(m->slabs[i]->bytes) >= least ? m->slabs[i] : NULL;
+	return NULL;
+}
+
+static struct finding *of_all(const struct model *m, struct findings *out, double slab,
+			      const struct fact_slab *top)
+{
+	double total = figure(m->memory_total);
+
+	return finding_add(out, "slab.unreclaimable",
+			   slab >= CRITICAL * total ? SEVERITY_CRITICAL : SEVERITY_WARNING,
+			   top ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
+			   "Kernel objects that cannot be reclaimed hold %s of %s%s%s%s%s",
+			   size_words(out, slab), size_words(out, total), top ? "; " : "",
+			   top ? size_words(out, figure(top->bytes)) : "", top ? " of it are " : "",
+			   top ? top->name : "");
+}
 
 int rule_slab_unreclaimable(const struct model *m, struct findings *out)
 {
 	double total = figure(m->memory_total), slab = meminfo(m, "SUnreclaim");
 	double before = figure(facts_counter_first(m->facts, "meminfo", "SUnreclaim"));
-	const struct fact_slab *top = NULL;
+	const struct fact_slab *top = largest(m, 0.25 * slab), *one;
 	struct finding *f;
 
-	if (!(total > 0) || !(slab >= LARGE * total) || !(slab >= LEAST))
+	if (!(total > 0))
 		return 0;
-	for (size_t i = 0; i < m->slab_count && !top; i++)
-		if (m->slabs[i]->reclaimable != 1 && m->slabs[i]->name &&
-		    figure(m->slabs[i]->bytes) >= 0.25 * slab)
-			top = m->slabs[i];
-	f = finding_add(out, "slab.unreclaimable",
-			slab >= CRITICAL * total ? SEVERITY_CRITICAL : SEVERITY_WARNING,
-			top ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
-			"Kernel objects that cannot be reclaimed hold %s of %s%s%s%s%s",
-			size_words(out, slab), size_words(out, total), top ? "; " : "",
-			top ? size_words(out, figure(top->bytes)) : "", top ? " of it are " : "",
-			top ? top->name : "");
+	one = largest(m, fmax(ONE * total, ONE_LEAST));
+	if (slab >= LARGE * total && slab >= LEAST)
+		f = of_all(m, out, slab, top);
+	else if (one)
+		f = finding_add(out, "slab.unreclaimable", SEVERITY_INFO, CONFIDENCE_MEDIUM,
+				"The slab cache %s holds %s (%d%% of memory) that cannot be "
+				"reclaimed",
+				one->name, size_words(out, figure(one->bytes)),
+				percent(figure(one->bytes), total));
+	else
+		return 0;
+	top = top ? top : one;
 	if (!f)
 		return 0;
 	f->weight = slab;

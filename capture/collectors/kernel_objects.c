@@ -211,6 +211,7 @@ static int look(struct object_walk *w, struct err *e)
 
 	if (r == 0 && make_own_pipe(w, fds) < 0)
 		emit_note(w->c->out, "pipe: %s: what is in pipes is not told", strerror(errno));
+	object_heads_init(w);
 	if (r == 0)
 		r = walk_tasks(w, e);
 	for (int i = 0; i < 2; i++)

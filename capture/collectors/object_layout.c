@@ -83,6 +83,7 @@ void object_layout_init(struct object_layout *l, const struct btf *btf)
 	kmem_find_field(btf, frag, "len|bv_len", &l->skb.frag_len);
 	l->skb.frag_size = kmem_find_size(btf, frag);
 	l->skb.size = kmem_find_size(btf, "sk_buff");
+	l->skb.info_size = kmem_find_size(btf, "skb_shared_info");
 	l->sock.size = kmem_find_size(btf, "sock");
 	l->pipe.size = kmem_find_size(btf, "pipe_inode_info");
 	l->pipe.buf_size = kmem_find_size(btf, "pipe_buffer");

@@ -2,8 +2,9 @@
 /*
  * Sockets: what waits in their queues, and the rings of packet sockets.
  *
- * A queue is walked buffer by buffer: the head of each lies in slab and is counted there, its
- * fragments are pages of no counter, unless sendfile(2) put pages of the page cache there.  Where a
+ * A queue is walked buffer by buffer: the head of each lies in slab as a rule and is counted there
+ * (object_heads.c), its fragments are pages of no counter, unless sendfile(2) put pages of the page
+ * cache there.  Where a
  * queue could not be walked its length by the socket's own counters (sk_rmem_alloc,
  * sk_wmem_queued) stands in, and what of it is pages is not known.  Sources: net/core/skbuff.c,
  * include/net/sock.h, net/packet/af_packet.c
@@ -29,16 +30,22 @@ struct queue {
 enum page_owner object_page_owner(struct object_walk *w, uint64_t page)
 {
 	unsigned char p[256];
-	uint64_t head;
+	uint64_t head, mapping = 0;
 
 	if (w->l->page.size > sizeof(p) || kmem_read(w->s, page, p, w->l->page.size) < 0)
 		return PAGE_OF_NOBODY;
 	head = page_head(w->l, p, page);
 	if (head && kmem_read(w->s, head, p, w->l->page.size) < 0)
 		return PAGE_OF_NOBODY;
-	if (page_is_pool(w->l, p))
+	switch (page_classify(w->l, p, NULL, &mapping)) {
+	case KIND_PAGE_POOL:
 		return PAGE_OF_POOL;
-	return page_word(p, w->l->page.mapping) ? PAGE_OF_FILE : PAGE_OF_NOBODY;
+	case KIND_SLAB:
+	case KIND_LARGE_KMALLOC:
+		return PAGE_OF_SLAB;
+	default:
+		return page_word(p, w->l->page.mapping) ? PAGE_OF_FILE : PAGE_OF_NOBODY;
+	}
 }
 
 static void fragments(struct object_walk *w, const unsigned char *info, uint64_t n, struct queue *q)
@@ -58,6 +65,26 @@ static void fragments(struct object_walk *w, const unsigned char *info, uint64_t
 			q->pool_bytes += len;
 		else if (owner == PAGE_OF_NOBODY)
 			q->page_bytes += len;
+	}
+}
+
+/* The data behind a head, and what stands at its end: what it takes of truesize. */
+static void count_head(struct object_walk *w, uint64_t head, uint64_t end, struct queue *q)
+{
+	uint64_t bytes = end + ((w->ol.skb.info_size + 63) & ~63u);
+
+	switch (object_head_owner(w, head)) {
+	case PAGE_OF_POOL:
+		q->pool_bytes += bytes;
+		return;
+	case PAGE_OF_NOBODY:
+		/* Fragments of pages are no larger; large kmallocs are, and before 6.18 they have
+		 * no mark. */
+		if (bytes <= w->s->page_size)
+			q->page_bytes += bytes;
+		return;
+	default:
+		return;
 	}
 }
 
@@ -85,6 +112,7 @@ static bool one_skb(struct object_walk *w, uint64_t skb, struct queue *q, uint64
 	if (!head || end > 1u << 20 || room > sizeof(info) ||
 	    kmem_read(w->s, head + end, info, l->skb.frags.offset) < 0)
 		return true;
+	count_head(w, head, end, q);
 	n = field_get(info, l->skb.nr_frags);
 	if (n > MAX_FRAGS || l->skb.frags.offset + n * l->skb.frag_size > sizeof(info))
 		return true;

@@ -20,7 +20,7 @@ struct object_layout {
 	struct {
 		struct kmem_field next, truesize, len, head, end, nr_frags, frag_list, frags,
 			frag_page, frag_len;
-		uint32_t size, frag_size;
+		uint32_t size, frag_size, info_size;
 	} skb;
 	struct {
 		struct kmem_field rx, tx, vec, vec_len, order;
@@ -77,6 +77,8 @@ struct object_walk {
 	uint64_t skbs_skipped;	/* not looked at: their queues are told by the counters */
 	uint64_t until_ns;
 	uint64_t files, task_files, task_slab; /* of all processes; of this one so far */
+	uint64_t direct_map;		       /* the kernel's address of page frame 0 */
+	bool has_direct_map;
 	uint32_t families; /* of the lower rung: sockets that this kernel tells of */
 	uint64_t seed;	   /* so that an id made of an address does not tell it */
 	bool no_time;
@@ -87,9 +89,12 @@ struct object_walk {
 
 void object_pipe(struct object_walk *w, const struct task_file *f, uint64_t ino);
 void object_socket(struct object_walk *w, const struct task_file *f, uint64_t ino);
-/* Where a struct page is counted: with the file it belongs to, or with its page pool. */
-enum page_owner { PAGE_OF_NOBODY, PAGE_OF_FILE, PAGE_OF_POOL };
+/* Where a struct page is counted: with the file it belongs to, in slab, or with its page pool. */
+enum page_owner { PAGE_OF_NOBODY, PAGE_OF_FILE, PAGE_OF_SLAB, PAGE_OF_POOL };
 enum page_owner object_page_owner(struct object_walk *w, uint64_t page);
+/* object_heads.c: the same of the page a buffer's head lies in; slab where that is not known. */
+void object_heads_init(struct object_walk *w);
+enum page_owner object_head_owner(struct object_walk *w, uint64_t head);
 
 /* object_buffers.c */
 void object_dma_buf(struct object_walk *w, const struct task_file *f, uint64_t ino);

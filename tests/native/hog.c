@@ -13,6 +13,9 @@
  *   hog uring BYTES     io_uring rings
  *   hog messages BYTES  a socket's queue of messages of one byte: slab
  *   hog sockets BYTES   pairs of sockets that nobody uses: about so much of slab
+ *   hog ipc BYTES       messages in System V queues, which no descriptor leads to: slab
+ *   hog pool BYTES      UDP packets that nobody reads, in pages of a page pool (needs root)
+ *   hog zram BYTES      noise on a zram device
  *   hog sleep           nothing
  *
  * Prints "ready BYTES" when it has them; exits with 77 where this kernel has no such thing.
@@ -25,12 +28,16 @@
 #include <linux/if_packet.h>
 #include <linux/io_uring.h>
 #include <linux/udmabuf.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -240,6 +247,181 @@ static void sockets(size_t bytes)
 	ready(bytes);
 }
 
+#define IPC_MESSAGE 4000u /* and a head of 48: an object of kmalloc-4k */
+
+static void ipc(size_t bytes)
+{
+	struct {
+		long type;
+		char text[IPC_MESSAGE];
+	} m = {.type = 1};
+	size_t done = 0, before;
+	FILE *f;
+
+	if (unshare(CLONE_NEWIPC) < 0) /* and with us the queues go */
+		die("unshare");
+	f = fopen("/proc/sys/kernel/msgmnb", "w"); /* of a queue */
+	if (!f || fprintf(f, "%u", 16 * MIB) < 0 || fclose(f) != 0)
+		die("/proc/sys/kernel/msgmnb");
+	do {
+		int q = msgget(IPC_PRIVATE, 0600);
+
+		if (q < 0)
+			die("msgget");
+		for (before = done; done < bytes; done += 4096)
+			if (msgsnd(q, &m, IPC_MESSAGE, IPC_NOWAIT) < 0)
+				break;
+	} while (done < bytes && done > before);
+	ready(done);
+}
+
+/* ------------------------------------------------------------------ a page pool */
+
+/* "XDP_PASS": veth copies each packet into a page of its pool for the program to see. */
+static void attach(unsigned ifindex)
+{
+	static const struct bpf_insn code[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	union bpf_attr load = {.prog_type = BPF_PROG_TYPE_XDP,
+			       .insn_cnt = 2,
+			       .insns = (uintptr_t)code,
+			       .license = (uintptr_t) "GPL"};
+	union bpf_attr link = {.link_create = {.target_ifindex = ifindex, .attach_type = BPF_XDP}};
+	long prog = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+
+	link.link_create.prog_fd = (uint32_t)prog;
+	if (prog < 0 || syscall(SYS_bpf, BPF_LINK_CREATE, &link, sizeof(link)) < 0)
+		die("XDP");
+}
+
+static uint32_t queued(int fd, uint32_t *ret_drops)
+{
+	uint32_t v[9] = {0}; /* SO_MEMINFO: SK_MEMINFO_RMEM_ALLOC first, SK_MEMINFO_DROPS last */
+	socklen_t len = sizeof(v);
+
+	if (getsockopt(fd, SOL_SOCKET, 55, v, &len) < 0)
+		die("SO_MEMINFO");
+	*ret_drops = v[8];
+	return v[0];
+}
+
+/* Headroom of 256, the packet, struct skb_shared_info: two to a page. */
+#define POOL_PACKET 2048ull
+
+static void pool(size_t bytes)
+{
+	unsigned char p[14 + 20 + 8 + 1400] = {[12] = 8,
+					       [14] = 0x45,
+					       [16] = (20 + 8 + 1400) >> 8,
+					       [17] = (20 + 8 + 1400) & 255,
+					       [22] = 64,
+					       [23] = 17,
+					       [26] = 10,
+					       9,
+					       9,
+					       2,
+					       10,
+					       9,
+					       9,
+					       1};
+	struct sockaddr_in to = {
+		.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(0x0a090901)}};
+	struct sockaddr_ll out = {.sll_family = AF_PACKET};
+	struct ifreq ifr = {.ifr_name = "hog1"};
+	uint32_t sum = 0, drops, one = 0, before = 0;
+	unsigned still = 0;
+	int s, r;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		die("unshare");
+	if (system("ip link add hog0 type veth peer name hog1 && ip addr add 10.9.9.1/24 dev hog1 "
+		   "&& "
+		   "ip link set hog0 up && ip link set hog1 up") != 0) {
+		fprintf(stderr, "no veth\n");
+		exit(77);
+	}
+	attach(if_nametoindex("hog1"));
+	r = socket(AF_INET, SOCK_DGRAM, 0);
+	s = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+	if (r < 0 || s < 0 || bind(r, (struct sockaddr *)&to, sizeof(to)) < 0)
+		die("socket");
+	shutdown(s, SHUT_RD);
+	force(r, SO_RCVBUFFORCE, bytes * 2);
+	if (ioctl(r, SIOCGIFHWADDR, &ifr) < 0)
+		die("SIOCGIFHWADDR");
+	memcpy(p, ifr.ifr_hwaddr.sa_data, 6);
+	for (int i = 14; i < 34; i += 2)
+		sum += (uint32_t)p[i] << 8 | p[i + 1];
+	sum = (sum & 0xffff) + (sum >> 16);
+	p[24] = (unsigned char)(~sum >> 8);
+	p[25] = (unsigned char)~sum;
+	p[37] = 9; /* the port; no checksum */
+	p[38] = (8 + 1400) >> 8;
+	p[39] = (8 + 1400) & 255;
+	out.sll_ifindex = (int)if_nametoindex("hog0");
+	/* Some that are not in a hurry tell what each weighs. */
+	for (int i = 0; i < 256; i++) {
+		sendto(s, p, sizeof(p), 0, (struct sockaddr *)&out, sizeof(out));
+		usleep(200);
+	}
+	one = queued(r, &drops) / 256;
+	if (!one || drops)
+		die("no packet arrived");
+	while (before / one * POOL_PACKET < bytes && still < 200) {
+		for (int i = 0; i < 64; i++)
+			sendto(s, p, sizeof(p), 0, (struct sockaddr *)&out, sizeof(out));
+		usleep(200);
+		uint32_t now = queued(r, &drops);
+
+		still = now == before ? still + 1 : 0;
+		before = now;
+	}
+	ready(before / one * POOL_PACKET);
+}
+
+static void zram(size_t bytes)
+{
+	static char data[MIB];
+	char path[64];
+	int n, fd = open("/sys/class/zram-control/hot_add", O_RDONLY);
+	FILE *f;
+
+	if (fd < 0)
+		die("zram");
+	n = (int)read(fd, data, 16);
+	if (n <= 0)
+		die("zram");
+	data[n] = '\0';
+	n = atoi(data);
+	bytes = bytes / MIB * MIB;
+	printf("zram%d\n", n); /* for who takes it away again */
+	fflush(stdout);
+	snprintf(path, sizeof(path), "/sys/block/zram%d/disksize", n);
+	f = fopen(path, "w");
+	if (!f || fprintf(f, "%zu", bytes) < 0 || fclose(f) != 0)
+		die(path);
+	snprintf(path, sizeof(path), "/dev/zram%d", n);
+	fd = open(path, O_WRONLY | O_DIRECT);
+	if (fd < 0)
+		die(path);
+	for (size_t done = 0; done < bytes; done += MIB) {
+		void *p =
+			mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			die("mmap");
+		for (size_t at = 0; at < MIB; at += 256)
+			if (getentropy((char *)p + at, 256) < 0)
+				die("getentropy");
+		if (write(fd, p, MIB) != MIB)
+			die("write to zram");
+		munmap(p, MIB);
+	}
+	ready(bytes);
+}
+
 int main(int argc, char **argv)
 {
 	struct rlimit all = {1 << 20, 1 << 20};
@@ -271,6 +453,12 @@ int main(int argc, char **argv)
 		messages(n);
 	else if (!strcmp(mode, "sockets"))
 		sockets(n);
+	else if (!strcmp(mode, "ipc"))
+		ipc(n);
+	else if (!strcmp(mode, "pool"))
+		pool(n);
+	else if (!strcmp(mode, "zram"))
+		zram(n);
 	else if (!strcmp(mode, "sleep"))
 		ready(0);
 	return 2;

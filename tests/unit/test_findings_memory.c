@@ -307,6 +307,34 @@ static void test_slabs(void **state)
 	must_not(j, "slab.reclaimable");
 	done(j, f);
 
+	/* One cache that holds what no healthy machine's does, long before slab is a tenth. */
+	f = healthy();
+	meminfo_is(f, "SUnreclaim", 700 * MI);
+	meminfo_is(f, "MemFree", 9 * GI);
+	s = ADD(f, slabs);
+	s->name = "kmalloc-cg-4k";
+	s->bytes = s->bytes_first = 512 * MI;
+	s->objects = 131072;
+	s->reclaimable = 0;
+	j = judge(f);
+	n = must(j, "slab.unreclaimable");
+	assert_int_equal(n->severity, SEVERITY_INFO);
+	assert_contains(n->title, "kmalloc-cg-4k holds 512 MiB (3% of memory)");
+	assert_contains(n->advice[0], "allocinfo");
+	done(j, f);
+	f = healthy();
+	s = ADD(f, slabs);
+	s->name = "task_struct";
+	s->bytes = 250 * MI;
+	s->reclaimable = 0;
+	s = ADD(f, slabs);
+	s->name = "ext4_inode_cache";
+	s->bytes = 900 * MI;
+	s->reclaimable = 1;
+	j = judge(f);
+	must_not(j, "slab.unreclaimable");
+	done(j, f);
+
 	/* Small machines have a larger share of it. */
 	f = healthy();
 	meminfo_is(f, "MemTotal", 1 * GI);
