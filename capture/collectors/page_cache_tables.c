@@ -278,6 +278,7 @@ int cache_summary(struct collect *c, const struct cache_summary *s, const struct
 		key_u64(out, "dentry_slabs", q->dentry_slabs);
 		key_u64(out, "dentry_objects", q->dentry_objects);
 		key_u64(out, "dentries_dropped", q->dentries_dropped);
+		key_u64(out, "dentries_cpu_ns", q->dentries_cpu_ns);
 	}
 	if (m->before_kb >= 0)
 		key_u64(out, "meminfo_cached_kb_before", (uint64_t)m->before_kb);

@@ -186,9 +186,10 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 	}
 	if (r >= 0 && sink->block && s->blocks.slots && !s->result.finished)
 		r = emit_blocks(s, sink);
+	s->result.resolve_cpu_ns = scan_thread_cpu() - start;
 	if (r >= 0 && sink->dentries)
 		r = scan_resolve_dentries(s, sink, e);
-	s->result.resolve_cpu_ns = scan_thread_cpu() - start;
+	s->result.dentries_cpu_ns = scan_thread_cpu() - start - s->result.resolve_cpu_ns;
 	return r < 0 ? r : 0;
 }
 

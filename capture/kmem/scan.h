@@ -43,7 +43,7 @@ struct scan_result {
 	uint64_t block_pairs, block_one_in, blocks_dropped;
 	uint64_t discarded; /* pages of files that went away while they were resolved */
 	bool finished;
-	uint64_t scan_cpu_ns, resolve_cpu_ns;
+	uint64_t scan_cpu_ns, resolve_cpu_ns, dentries_cpu_ns;
 	uint64_t kinds[KIND_COUNT];
 	/* Frames of the dentry cache that were met, slabs of these that were read, their objects in
 	 * use, and those there was no room or time to name; both in units of SCAN_DENTRY_UNIT. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by scan.c, pages.c, files.c, names.c and cgroups.c. */
+/* Shared by scan.c, pages.c, sampled.c, files.c, names.c and cgroups.c. */
 #pragma once
 
 #include "blocks.h"
@@ -45,11 +45,20 @@ struct scan {
 #define SCAN_PENDING 512u
 #define SCAN_ITEMS KMEM_READ_MAX
 
-/* Read the pages into the tables (pages.c).  random: the state of the generator. */
+/* Read the pages into the tables (pages.c, sampled.c).  random: the state of the generator. */
 int scan_all(struct scan *s, uint64_t *random);
 int scan_sampled(struct scan *s, uint64_t *random);
 /* Pairs of strata in a block, of which a batch takes two: a prime. */
 uint64_t scan_block_pairs(const struct scan *s);
+
+/* pages.c: what a page that is not a tail is, into *h; next: the struct page behind it, or NULL. */
+void scan_look_at_head(struct scan *s, const unsigned char *page, const unsigned char *next,
+		       uint64_t addr, struct scan_head *h);
+/* n more pages of that head; tail: STATE_TAIL or 0. */
+void scan_count_page(struct scan *s, const struct scan_head *h, unsigned tail, size_t n);
+bool scan_is_page_addr(const struct scan *s, uint64_t addr);
+bool scan_out_of_budget(const struct scan *s);
+int scan_check_if_many(struct scan *s);
 
 /* The part of struct inode that tells whether a mapping is one, and whose. */
 uint32_t scan_identity(const struct kmem_layout *l, const void *inode);
