@@ -21,7 +21,8 @@ struct python {
 	unsigned minor; /* of version 3 */
 	char version[16];
 	uint64_t type_type, set_type, frozenset_type;
-	uint64_t runtime; /* _PyRuntime; 0: not exported */
+	uint64_t code_type, bytes_type, text_type; /* PyCode_Type …; 0: not exported */
+	uint64_t runtime;			   /* _PyRuntime */
 	const struct python_layout *layout;
 };
 

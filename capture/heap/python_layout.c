@@ -69,6 +69,9 @@ static bool has_python(struct remote *r, const struct region *region, struct pyt
 		return false;
 	ret->set_type = exports_find(&e, r, "PySet_Type");
 	ret->frozenset_type = exports_find(&e, r, "PyFrozenSet_Type");
+	ret->code_type = exports_find(&e, r, "PyCode_Type");
+	ret->bytes_type = exports_find(&e, r, "PyBytes_Type");
+	ret->text_type = exports_find(&e, r, "PyUnicode_Type");
 	ret->runtime = exports_find(&e, r, "_PyRuntime");
 	version = exports_find(&e, r, "Py_Version"); /* 3.11 and later: PY_VERSION_HEX */
 	if (!version || !remote_get(r, version, ret_version, sizeof(*ret_version)))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/clock.h"
 #include "../collect.h"
 
 #define TRIES_MAX 8u /* a process that maps more and more files is not asked for ever */
@@ -92,33 +93,54 @@ static bool may_run_python(const struct pyframes *p, const struct task *task)
 	return false;
 }
 
-void pyframes_look(struct pyframes *p, const struct task *task)
+static void look(struct pyframes *p, struct pyprocess *x)
 {
-	struct pyprocess *x = find(p, task->pid);
 	struct python_build build;
 	char reason[sizeof(p->reason)];
 	int r;
 
-	if (task->exited || (x && (x->known || x->tries >= TRIES_MAX)))
-		return;
-	if (!may_run_python(p, task) || (!x && !(x = add(p, task->pid))))
-		return;
-	x->serial = task->maps_serial;
 	x->tries++;
-	r = pyread_build(p->helper, task->pid, &build, reason, sizeof(reason));
+	r = pyread_build(p->helper, x->pid, &build, reason, sizeof(reason));
 	if (r == -ENOTSUP) {
 		x->tries = TRIES_MAX;
 		p->unsupported++;
 		if (!p->reason_pid) {
-			p->reason_pid = task->pid;
+			p->reason_pid = x->pid;
 			memcpy(p->reason, reason, sizeof(p->reason));
 		}
 	}
-	if (r != 1 || p->set(p->ctx, task->pid, &build.frames) < 0)
+	if (r != 1 || p->set(p->ctx, x->pid, &build.frames) < 0)
 		return;
 	x->build = build;
 	x->known = true;
 	p->known++;
+}
+
+void pyframes_look(struct pyframes *p, const struct task *task)
+{
+	struct pyprocess *x = find(p, task->pid);
+
+	if (task->exited || (x && (x->known || x->tries >= TRIES_MAX)) || !may_run_python(p, task))
+		return;
+	if (!x)
+		x = add(p, task->pid);
+	if (x)
+		look(p, x);
+}
+
+void pyframes_find(struct pyframes *p, uint64_t ns)
+{
+	const uint64_t until = clock_ns(CLOCK_MONOTONIC) + ns;
+	uint32_t *pids = calloc(p->max_processes, sizeof(*pids));
+	int n = pids ? pyread_list(p->helper, pids, p->max_processes) : 0;
+
+	for (int i = 0; i < n && clock_ns(CLOCK_MONOTONIC) < until; i++) {
+		struct pyprocess *x = find(p, pids[i]) ? NULL : add(p, pids[i]);
+
+		if (x)
+			look(p, x);
+	}
+	free(pids);
 }
 
 void pyframes_fork(struct pyframes *p, uint32_t parent, uint32_t pid)

@@ -24,7 +24,6 @@ struct pyframe { /* stack_python.tsv */
 struct pyprocess {
 	uint32_t pid;	 /* 0: this place is free */
 	uint32_t parent; /* whose child it is without an exec; 0: none */
-	uint32_t serial; /* its mappings' when it was looked at */
 	uint8_t tries;
 	bool known;
 	struct python_build build;
@@ -52,6 +51,8 @@ int pyframes_init(struct pyframes *p, const struct sysroot *root, const struct s
 		  int (*set)(void *ctx, uint32_t pid, const struct stacks_python *v), void *ctx);
 void pyframes_deinit(struct pyframes *p);
 
+/* Those that run it before the first sample, as many as are looked at in so long. */
+void pyframes_find(struct pyframes *p, uint64_t ns);
 /* A process was sampled: does it run Python? */
 void pyframes_look(struct pyframes *p, const struct task *task);
 void pyframes_fork(struct pyframes *p, uint32_t parent, uint32_t pid);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "pyread.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -111,6 +112,40 @@ static void read_places(struct pyread *q)
 	free(place);
 }
 
+/* By the name of the file that runs: most others need not be looked into. */
+static int list(int proc_fd, struct pyread *q)
+{
+	int fd = openat(proc_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *e;
+	uint32_t n = 0;
+
+	if (!d) {
+		if (fd >= 0)
+			close(fd);
+		return -ENOMEM;
+	}
+	while ((e = readdir(d)) && (n + 1) * sizeof(n) <= sizeof(q->text)) {
+		uint32_t pid = (uint32_t)strtoul(e->d_name, NULL, 10);
+		char path[32], exe[4096];
+		const char *name;
+		ssize_t len;
+
+		if (!pid)
+			continue;
+		snprintf(path, sizeof(path), "%u/exe", pid);
+		len = readlinkat(proc_fd, path, exe, sizeof(exe) - 1);
+		if (len <= 0)
+			continue;
+		exe[len] = 0;
+		name = strrchr(exe, '/');
+		if (!name || !strstr(name, "python"))
+			continue;
+		memcpy(q->text + n++ * sizeof(pid), &pid, sizeof(pid));
+	}
+	return (int)n;
+}
+
 static void serve(int proc_fd, void *shared)
 {
 	struct pyread *q = shared;
@@ -118,6 +153,8 @@ static void serve(int proc_fd, void *shared)
 	q->reason[0] = 0;
 	if (q->what == PYREAD_BUILD)
 		q->no = find_build(proc_fd, q);
+	else if (q->what == PYREAD_LIST)
+		q->no = list(proc_fd, q);
 	else
 		read_places(q);
 }
@@ -127,6 +164,22 @@ static void serve(int proc_fd, void *shared)
 int pyread_create(struct helper **ret, const struct sysroot *root)
 {
 	return helper_create(ret, root, sizeof(struct pyread), serve);
+}
+
+int pyread_list(struct helper *h, uint32_t *ret, uint32_t room)
+{
+	struct pyread *q = helper_shared(h);
+	int r;
+
+	q->what = PYREAD_LIST;
+	r = helper_ask(h);
+	if (r < 0 || q->no < 0)
+		return r < 0 ? r : q->no;
+	if ((uint32_t)q->no > sizeof(q->text) / sizeof(*ret))
+		return -EPROTO;
+	room = (uint32_t)q->no < room ? (uint32_t)q->no : room;
+	memcpy(ret, q->text, room * sizeof(*ret));
+	return (int)room;
 }
 
 int pyread_build(struct helper *h, uint32_t pid, struct python_build *ret, char *reason, size_t cap)

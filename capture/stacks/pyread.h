@@ -9,7 +9,7 @@
 #define PYREAD_WITNESSES 2u
 #define PYREAD_TEXT (PYREAD_PLACES * 2 * PYTHON_TEXT_MAX)
 
-enum { PYREAD_BUILD = 1, PYREAD_PLACE = 2 };
+enum { PYREAD_BUILD = 1, PYREAD_PLACE = 2, PYREAD_LIST = 3 };
 
 struct pyread_place {
 	int32_t no; /* of python_place_read() */
@@ -24,13 +24,15 @@ struct pyread {
 	uint32_t count;
 	uint64_t words[2 * PYREAD_PLACES];
 	/* The answer; of PLACE build is part of the question. */
-	int32_t no; /* of python_build_find() */
+	int32_t no; /* of python_build_find(); LIST: how many pids stand in text */
 	struct python_build build;
 	char reason[160];
 	struct pyread_place places[PYREAD_PLACES];
 	char text[PYREAD_TEXT];
 };
 
+/* pids whose program is called after Python, into ret.  How many, or a negative errno. */
+int pyread_list(struct helper *h, uint32_t *ret, uint32_t room);
 int pyread_create(struct helper **ret, const struct sysroot *root);
 /* 1: *ret is what there is; 0: no CPython; -EAGAIN: perhaps later; else a negative errno. */
 int pyread_build(struct helper *h, uint32_t pid, struct python_build *ret, char *reason,

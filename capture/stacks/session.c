@@ -18,6 +18,7 @@
 #define TURN_EAGER_MS 10 /* while tables are being made */
 #define EAGER_NS (500 * NSEC_PER_MSEC)
 #define SWEEP_NS NSEC_PER_SEC
+#define FIND_PYTHON_NS (100 * NSEC_PER_MSEC)
 #define FILES_WANTED 4096 /* descriptors: one or two for each CPU */
 
 static uint32_t power_of_two_below(uint64_t n, uint32_t least, uint32_t most)
@@ -478,8 +479,10 @@ void session_close(struct session *s)
 
 int session_start(struct session *s, struct err *e)
 {
-	int r = stacks_probe_start(&s->probe, s->cpus, s->cpu_count, s->limits.hz, e);
+	int r;
 
+	pyframes_find(&s->python, FIND_PYTHON_NS);
+	r = stacks_probe_start(&s->probe, s->cpus, s->cpu_count, s->limits.hz, e);
 	if (r < 0)
 		return r;
 	s->start_ns = s->swept_ns = clock_ns(CLOCK_MONOTONIC);

@@ -445,7 +445,8 @@ static void ask_proc(struct tasks *t, struct task *task)
 	}
 	task->ppid = (uint32_t)a->ppid;
 	task->cgroup = strings_add(&t->paths, a->cgroup, strlen(a->cgroup));
-	if (!task->comm[0])
+	/* Until now it may have been called after the thread that was sampled first. */
+	if (a->comm[0] && !task->exec)
 		memcpy(task->comm, a->comm, sizeof(task->comm));
 	if (!task->maps && !task->exec && maps_writable(t, task, MAPS_FIRST)) {
 		const char *p = a->text, *end = a->text + a->len;

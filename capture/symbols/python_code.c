@@ -16,6 +16,8 @@
 #define RUNTIME_MORE 8	      /* 3.12.1 and later may have _finalizing_id before the list */
 #define THREAD_INTERPRETER 16 /* PyThreadState.interp, to 3.12 */
 #define DEBUG_WORDS 64
+#define REFERENCES_MAX (UINT64_C(1) << 20)
+#define IMMORTAL 990000000u /* 999999999 in 3.11, 3 << 30 and more later */
 
 /*
  * Offsets by version: Include/internal/pycore_runtime.h, pycore_interp.h, pycore_frame.h,
@@ -225,8 +227,9 @@ int python_build_find(struct python_build *ret, struct remote *r, const struct r
 
 	if (found != 1)
 		return found;
-	if (!python.runtime) {
-		snprintf(reason, cap, "CPython %s: it does not export _PyRuntime", python.version);
+	if (!python.runtime || !python.code_type || !python.bytes_type || !python.text_type) {
+		snprintf(reason, cap, "CPython %s: it does not export _PyRuntime and its types",
+			 python.version);
 		return -ENOTSUP;
 	}
 	found = python.minor >= 13 ? by_debug_offsets(&b, r, &python) : by_version(&b, r, &python);
@@ -236,11 +239,33 @@ int python_build_find(struct python_build *ret, struct remote *r, const struct r
 	if (found != 1)
 		return found;
 	b.minor = (uint8_t)python.minor;
+	b.code_type = python.code_type;
+	b.bytes_type = python.bytes_type;
+	b.text_type = python.text_type;
+	b.short_references = python.layout->short_refcount;
 	b.ascii_header = (uint16_t)python.layout->string_header;
 	b.wide_header = (uint16_t)(b.ascii_header + (python.minor >= 12 ? 16 : 24));
 	memcpy(b.version, python.version, sizeof(b.version));
 	*ret = b;
 	return 1;
+}
+
+/* ------------------------------------------------------------------ objects */
+
+/*
+ * Is it still there?  An allocator writes its links over the first words of what was freed, where
+ * the references and the type were.  Immortal objects have a great many references.
+ */
+static bool is_alive(const struct python_build *b, struct remote *r, uint64_t address,
+		     uint64_t type)
+{
+	uint64_t head[2], references;
+
+	if (!remote_get(r, address, head, sizeof(head)) || head[1] != type)
+		return false;
+	references = b->short_references ? head[0] & 0xffffffffffff : head[0];
+	return (references > 0 && references < REFERENCES_MAX) ||
+	       (references >= IMMORTAL && references <= UINT32_MAX);
 }
 
 /* ------------------------------------------------------------------ strings */
@@ -299,7 +324,7 @@ static bool read_text(const struct python_build *b, struct remote *r, uint64_t a
 	uint32_t state;
 	size_t n = 0;
 
-	if (!remote_get(r, address, head, sizeof(head)))
+	if (!is_alive(b, r, address, b->text_type) || !remote_get(r, address, head, sizeof(head)))
 		return false;
 	memcpy(&length, head + SIZE_AT, sizeof(length));
 	memcpy(&state, head + STATE_AT, sizeof(state));
@@ -322,33 +347,48 @@ static bool read_text(const struct python_build *b, struct remote *r, uint64_t a
 
 /* ------------------------------------------------------------------ places */
 
+/* 0, -ESTALE: it is another one than was sampled, or none. */
+static int is_same(const struct python_build *b, struct remote *r, uint64_t code, uint64_t place,
+		   int32_t *ret_first_line)
+{
+	uint64_t name = 0;
+
+	if (!remote_get(r, code + b->frames.code_first_line, ret_first_line,
+			sizeof(*ret_first_line)) ||
+	    !remote_get(r, code + b->frames.code_name, &name, sizeof(name)))
+		return -EFAULT;
+	return is_alive(b, r, code, b->code_type) &&
+			       STACKS_PYTHON_IDENTITY(*ret_first_line, name) ==
+				       (uint32_t)(place >> 32)
+		       ? 0
+		       : -ESTALE;
+}
+
+static bool read_table(struct python_place *ret, const struct python_build *b, struct remote *r,
+		       uint64_t lines, uint64_t *ret_size)
+{
+	*ret_size = read_word(r, lines + SIZE_AT);
+	return is_alive(b, r, lines, b->bytes_type) && *ret_size <= sizeof(ret->table) &&
+	       remote_get(r, lines + BYTES_AT, ret->table, *ret_size);
+}
+
 int python_place_read(struct python_place *ret, const struct python_build *b, struct remote *r,
 		      uint64_t code, uint64_t place)
 {
-	const struct stacks_python *f = &b->frames;
-	int32_t first_line, at = (int32_t)(uint32_t)place;
-	uint64_t name = 0, lines, size;
-	int line;
+	int32_t first_line, again, at = (int32_t)(uint32_t)place;
+	int line, error = is_same(b, r, code, place, &first_line);
+	uint64_t size;
 
-	if (!remote_get(r, code + f->code_first_line, &first_line, sizeof(first_line)) ||
-	    !remote_get(r, code + f->code_name, &name, sizeof(name)))
-		return -EFAULT;
-	if (STACKS_PYTHON_IDENTITY(first_line, name) != (uint32_t)(place >> 32))
-		return -ESTALE;
-	lines = read_word(r, code + b->code_table);
-	size = lines ? read_word(r, lines + SIZE_AT) : 0;
-	if (!lines || size > sizeof(ret->table) ||
-	    !remote_get(r, lines + BYTES_AT, ret->table, size) ||
+	if (error)
+		return error;
+	if (!read_table(ret, b, r, read_word(r, code + b->code_table), &size) ||
 	    !read_text(b, r, read_word(r, code + b->code_name), ret->name) ||
 	    !read_text(b, r, read_word(r, code + b->code_file), ret->file))
-		return -EFAULT;
-	line = python_line(b->minor, ret->table, size, first_line, at);
-	if (line < 0)
 		return -ESTALE;
+	line = python_line(b->minor, ret->table, size, first_line, at);
 	/* Once more: it may have become another one while it was read. */
-	if (!remote_get(r, code + f->code_first_line, &first_line, sizeof(first_line)) ||
-	    !remote_get(r, code + f->code_name, &name, sizeof(name)) ||
-	    STACKS_PYTHON_IDENTITY(first_line, name) != (uint32_t)(place >> 32))
+	error = is_same(b, r, code, place, &again);
+	if (line < 0 || error || again != first_line)
 		return -ESTALE;
 	ret->first_line = first_line;
 	ret->line = line;

@@ -20,7 +20,9 @@ struct regions;
 
 struct python_build {
 	struct stacks_python frames;
+	uint64_t code_type, bytes_type, text_type;
 	uint8_t minor;
+	bool short_references; /* 32 bits of them, then flags */
 	uint16_t ascii_header; /* bytes before the characters of a string; all others: … */
 	uint16_t wide_header;
 	uint16_t code_file, code_name; /* name: the qualified one, where there is one */
