@@ -4,13 +4,16 @@
 #include <errno.h>
 #include <string.h>
 
-#include "exports/stacks.h"
+#include "exports/formats.h"
 
 const struct export_format export_formats[] = {
 	{"folded", export_folded},
 	{"pprof", export_pprof},
 	{"speedscope", export_speedscope},
+	{"chrome", export_chrome},
 	{"perf-script", export_perf_script},
+	{"openmetrics", export_openmetrics},
+	{"tsv", NULL},
 	{0},
 };
 

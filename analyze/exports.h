@@ -13,7 +13,7 @@ typedef int (*export_write_fn)(void *ctx, const void *data, size_t len);
 struct export_format {
 	const char *name; /* of --export NAME=FILE */
 	/* Output goes to write.  0, -ENODATA with e set: the archive has nothing for it, or an
-	 * error of writing. */
+	 * error of writing.  NULL: a directory of files, which whoever knows the report writes. */
 	int (*run)(const struct model *m, export_write_fn write, void *ctx, struct err *e);
 };
 

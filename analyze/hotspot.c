@@ -297,6 +297,7 @@ static int add_samples(struct build *b)
 			.cpu = s->cpu < 65536 ? (uint32_t)s->cpu : UINT32_MAX,
 			.state = (uint8_t)s->state,
 			.ns = scaled(s),
+			.took_ns = s->ns == FACT_NONE || s->state == STACK_ON_CPU ? 0 : s->ns,
 		};
 		if (s->state != STACK_ON_CPU)
 			continue;

@@ -39,8 +39,9 @@ struct hot_thread {
 struct hot_sample {
 	uint64_t time_ns;	     /* since the start of the window */
 	uint32_t thread, stack, cpu; /* cpu UINT32_MAX: not known */
-	uint8_t state;		     /* STACK_ON_CPU: one sample; else why not, for ns */
-	uint64_t ns;
+	uint8_t state;		     /* STACK_ON_CPU: one sample; else why not */
+	uint64_t ns;	  /* for how long, and for others of its like that were not drawn */
+	uint64_t took_ns; /* this one alone */
 };
 
 struct hot_growth { /* of a heap: a sample, in proportion to bytes */

@@ -221,24 +221,59 @@ static int write_form(const struct analysis *a, enum form form, const char *path
 	return output_finish(out, e);
 }
 
+/* A file for each table; those that were not captured are not there. */
+static int write_directory(const struct report *host, const char *path, struct err *e)
+{
+	int r = mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+
+	for (size_t i = 0; r == 0 && report_tsv_name(i); i++) {
+		_cleanup_(cleanup_output) struct output *out = NULL;
+		_cleanup_free_ char *file = NULL;
+
+		if (asprintf(&file, "%s/%s.tsv", path, report_tsv_name(i)) < 0) {
+			file = NULL;
+			return err_errno(e, ENOMEM, path);
+		}
+		r = output_open(&out, file, e);
+		if (r < 0)
+			return r;
+		r = report_tsv(host, i, output_write, out, e);
+		if (r == -ENODATA && !e->no) {
+			/* An earlier run's, of another archive, would be taken for this one's. */
+			r = unlink(file) < 0 && errno != ENOENT ? -errno : 0;
+			continue;
+		}
+		if (r == 0)
+			r = output_finish(out, e);
+	}
+	return r < 0 && !e->no ? err_errno(e, r, path) : r;
+}
+
+static int write_file(const struct export_format *format, const struct model *m, const char *path,
+		      struct err *e)
+{
+	_cleanup_(cleanup_output) struct output *out = NULL;
+	int r = output_open(&out, path, e);
+
+	if (r == 0)
+		r = format->run(m, output_write, out, e);
+	if (r == 0)
+		r = output_finish(out, e);
+	return r < 0 && !e->no ? err_errno(e, r, path) : r;
+}
+
 static int write_exports(const struct analysis *a, struct err *e)
 {
-	int r = 0;
-
-	for (size_t i = 0; i < a->o->export_count && r == 0; i++) {
-		_cleanup_(cleanup_output) struct output *out = NULL;
+	for (size_t i = 0; i < a->o->export_count; i++) {
+		const struct export_format *format = a->o->exports[i].format;
 		const char *path = a->o->exports[i].path;
+		int r = format->run ? write_file(format, a->hosts[0].model, path, e)
+				    : write_directory(&a->hosts[0], path, e);
 
-		r = output_open(&out, path, e);
-		if (r == 0)
-			r = a->o->exports[i].format->run(a->hosts[0].model, output_write, out, e);
 		if (r < 0)
-			return e->no ? err_add(e, "--export %s=%s", a->o->exports[i].format->name,
-					       path)
-				     : err_errno(e, r, path);
-		r = output_finish(out, e);
+			return err_add(e, "--export %s=%s", format->name, path);
 	}
-	return r;
+	return 0;
 }
 
 static int write_all(const struct analysis *a, const char *html, struct err *e)

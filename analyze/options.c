@@ -58,16 +58,13 @@ static int set_json(struct parser *p, const char *name, const char *value)
 
 static int set_export(struct parser *p, const char *name, const char *value)
 {
-	static const char *const later[] = {"chrome", "openmetrics", "tsv"};
 	const char *equals = strchr(value, '=');
 	size_t len = equals ? (size_t)(equals - value) : strlen(value), n = p->o.export_count;
 
-	for (size_t i = 0; i < ARRAY_SIZE(later); i++)
-		if (strlen(later[i]) == len && !strncmp(later[i], value, len))
-			return usage(p, name, value, "this format is not in this version");
 	if (!equals || !equals[1] || !export_find(value, len))
 		return usage(p, name, value,
-			     "FORMAT=FILE with folded, pprof, speedscope or perf-script");
+			     "FORMAT=FILE with folded, pprof, speedscope, chrome, perf-script, "
+			     "openmetrics or tsv");
 	if (n == ANALYZE_EXPORTS_MAX)
 		return usage(p, name, value, "too many exports");
 	p->o.exports[n].format = export_find(value, len);
@@ -238,8 +235,9 @@ static const struct option_row rows[] = {
 	 "ratio=1000,member=64M,members=4096,window=8M,path=255)"},
 	{"compare", 0, required_argument, "BEFORE", NULL, "report ARCHIVE against BEFORE"},
 	{"export", 0, required_argument, "FORMAT=FILE", set_export,
-	 "stacks for other tools: folded, pprof, speedscope, perf-script\n"
-	 "(repeatable; chrome, openmetrics and tsv: not in this version)"},
+	 "for other tools (repeatable): stacks as folded, pprof, speedscope,\n"
+	 "chrome or perf-script; figures as openmetrics; every table as tsv\n"
+	 "(a directory)"},
 	{"trace", 0, required_argument, "[HOST=]FILE", NULL,
 	 "a Kineto or NCCL inspector trace to join"},
 	{"debuginfo", 0, required_argument, "DIR", NULL, "debug files by build-id"},

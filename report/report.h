@@ -40,3 +40,8 @@ int report_html(const struct report *hosts, size_t count, const struct report_op
 /* At most 40 lines, to paste in a ticket. */
 int report_text(const struct report *hosts, size_t count, report_write_fn write, void *ctx,
 		struct err *e);
+
+/* The tables of one machine as TSV (tsv.c), by number; NULL after the last name. */
+const char *report_tsv_name(size_t i);
+/* -ENODATA without e: this one was not captured, and there is nothing to write. */
+int report_tsv(const struct report *r, size_t i, report_write_fn write, void *ctx, struct err *e);

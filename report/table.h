@@ -53,7 +53,9 @@ struct table {
 /* One cell; low and high are always set where value is. */
 void table_cell(const struct table *t, size_t row, size_t column, struct cell *ret);
 
-/* tables.c: by the id that page.xml names.  -ENOENT, -ENOMEM. */
+/* tables.c: the n-th id; NULL after the last. */
+const char *table_id(size_t n);
+/* By the id that page.xml names.  -ENOENT, -ENOMEM. */
 int table_open(struct table *ret, const char *id, const struct report *r);
 void table_close(struct table *t);
 

@@ -5,13 +5,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const struct table_def *const groups[] = {
+	tables_stacks,	tables_cache,  tables_memory, tables_groups, tables_processes,
+	tables_objects, tables_heaps,  tables_growth, tables_guard,  tables_raw,
+	tables_hotspot, tables_offcpu, NULL};
+
+const char *table_id(size_t n)
+{
+	for (size_t i = 0; groups[i]; i++)
+		for (const struct table_def *d = groups[i]; d->id; d++)
+			if (!n--)
+				return d->id;
+	return NULL;
+}
+
 int table_open(struct table *ret, const char *id, const struct report *r)
 {
-	static const struct table_def *const groups[] = {
-		tables_stacks,	tables_cache,  tables_memory, tables_groups, tables_processes,
-		tables_objects, tables_heaps,  tables_growth, tables_guard,  tables_raw,
-		tables_hotspot, tables_offcpu, NULL};
-
 	for (size_t i = 0; groups[i]; i++)
 		for (const struct table_def *d = groups[i]; d->id; d++)
 			if (!strcmp(d->id, id)) {

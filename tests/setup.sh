@@ -18,7 +18,7 @@ PACKAGES_guard=(qemu-system-x86 busybox-static cpio zstd jq xz-utils e2fsprogs e
 PACKAGES_browser=(chromium nodejs npm jq zstd)
 PACKAGES_bench=(jq zstd linux-perf earlyoom qemu-system-x86 busybox-static cpio xz-utils e2fsprogs)
 # pprof's own description, to check what we export.
-PACKAGES_native+=(protobuf-compiler golang-github-google-pprof-dev)
+PACKAGES_native+=(protobuf-compiler golang-github-google-pprof-dev python3-prometheus-client)
 
 say() { printf '%s\n' "$*" >&2; }
 

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "../exports.h"
 #include "../model.h"
+#include "formats.h"
 
 struct export_row {
 	const char *comm; /* of the process */
@@ -18,11 +18,6 @@ struct export_row {
  * be freed.  -ENODATA with e set when there are none, -ENOMEM.
  */
 int export_rows(const struct model *m, struct export_row **ret, size_t *ret_count, struct err *e);
-
-int export_folded(const struct model *m, export_write_fn write, void *ctx, struct err *e);
-int export_pprof(const struct model *m, export_write_fn write, void *ctx, struct err *e);
-int export_speedscope(const struct model *m, export_write_fn write, void *ctx, struct err *e);
-int export_perf_script(const struct model *m, export_write_fn write, void *ctx, struct err *e);
 
 /* Text is handed on in pieces of this size. */
 #define EXPORT_BUFFER 65536u

@@ -78,19 +78,20 @@ static inline void sample_stacks(struct sample *s, size_t frames)
 		bool burst = at >= 4000000000ULL && at < 4500000000ULL;
 
 		h->samples[h->sample_count++] =
-			(struct hot_sample){at, 1, i % 10 ? 1 : 2, 0, STACK_ON_CPU, 0};
+			(struct hot_sample){at, 1, i % 10 ? 1 : 2, 0, STACK_ON_CPU, 0, 0};
 		h->samples[h->sample_count++] = (struct hot_sample){
 			at,
 			2,
 			burst ? 4 : extra ? STACKS_FIXED + (uint32_t)(i * 7919ULL % extra) : 3,
 			1,
 			STACK_ON_CPU,
+			0,
 			0};
 	}
-	h->samples[h->sample_count++] =
-		(struct hot_sample){9900000000ULL, 3, 5, UINT32_MAX, STACK_SLEEP, 3000000000ULL};
-	h->samples[h->sample_count++] =
-		(struct hot_sample){9910000000ULL, 3, 5, UINT32_MAX, STACK_DISK, 2000000000ULL};
+	h->samples[h->sample_count++] = (struct hot_sample){
+		9900000000ULL, 3, 5, UINT32_MAX, STACK_SLEEP, 3000000000ULL, 3000000000ULL};
+	h->samples[h->sample_count++] = (struct hot_sample){
+		9910000000ULL, 3, 5, UINT32_MAX, STACK_DISK, 2000000000ULL, 2000000000ULL};
 	h->on_cpu = 2 * ticks;
 	s->model.hotspot = h;
 }

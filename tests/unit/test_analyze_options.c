@@ -102,7 +102,7 @@ static void usage_errors_name_the_word(void **state)
 		{"-o", "", "--output ''"},
 		{"--json", "", "--json ''"},
 		{"--compare", "x", "--compare: not in this version (" OSSNAP_VERSION ")"},
-		{"--export", "tsv=x", "--export tsv=x: this format is not in this version"},
+		{"--export", "svg=x", "--export svg=x: FORMAT=FILE with folded, pprof"},
 		{"--trace", "x", "--trace: not in this version"},
 		{"--debuginfo", "x", "--debuginfo: not in this version"},
 		{"--bogus", "x", "--bogus"},

@@ -98,6 +98,34 @@ static void speedscope(void **state)
 	assert_non_null(strstr(out.p, "\"endValue\":2,\"samples\":["));
 }
 
+/* Time on the CPU, what is left of it, and why it was off; names as JSON has them. */
+static void chrome(void **state)
+{
+	run("chrome", &out);
+	assert_non_null(strstr(out.p, "\"name\":\"a;b\\u000ac "));
+	/* Two samples half a second apart at 100 Hz do not make one slice. */
+	assert_non_null(strstr(out.p, "\"cat\":\"on-cpu\",\"ts\":1000000,\"dur\":10000,\"args\":{"
+				      "\"module\":\"[kernel]\",\"samples\":1}"));
+	assert_non_null(strstr(out.p, "\"cat\":\"on-cpu\",\"ts\":1500000,"));
+	/* Of a stack that is cut the mark encloses the rest. */
+	assert_non_null(strstr(out.p, "\"name\":\"[truncated]\",\"pid\":200,\"tid\":201,\"cat\":"
+				      "\"on-cpu\",\"ts\":2000000.001,\"dur\":10000,\"args\":{}}"));
+	assert_non_null(strstr(out.p, "\"name\":\"off CPU: disk\",\"pid\":200,\"tid\":201,\"cat\":"
+				      "\"off-cpu\",\"ts\":2499999.923,\"dur\":0.077,"));
+}
+
+static void openmetrics(void **state)
+{
+	run("openmetrics", &out);
+	assert_non_null(strstr(out.p, "ossnap_function_self_samples{function=\"a;b\\nc <script>\","
+				      "module=\"we(i)rd.so\"} 1\n"));
+	assert_non_null(strstr(out.p, "{function=\"sys_read\",module=\"[kernel]\"} 2\n"));
+	assert_string_equal(out.p + out.len - 6, "# EOF\n");
+	/* What was not measured is not there. */
+	assert_null(strstr(out.p, "nan"));
+	assert_null(strstr(out.p, "process"));
+}
+
 /* Wire format by hand: the sum of the first values of all samples, and the string table. */
 static void pprof(void **state)
 {
@@ -150,6 +178,8 @@ static void nothing_to_export(void **state)
 	for (const struct export_format *f = export_formats; f->name; f++) {
 		struct err e = {0};
 
+		if (!f->run)
+			continue;
 		out.len = 0;
 		assert_int_equal(f->run(m, take, &out, &e), -ENODATA);
 		assert_true(e.text[0] && out.len == 0);
@@ -167,6 +197,8 @@ int main(void)
 		cmocka_unit_test(perf_script),
 		cmocka_unit_test(speedscope),
 		cmocka_unit_test(pprof),
+		cmocka_unit_test(chrome),
+		cmocka_unit_test(openmetrics),
 		cmocka_unit_test(nothing_to_export),
 	};
 
