@@ -8,6 +8,9 @@
 #include "model_build.h"
 #include "site.h"
 
+/* What came before the last so-manieth of the time has had the time to go. */
+#define OLD_PART 4
+
 struct place {
 	uint64_t pid, kind;
 	struct site site;
@@ -55,33 +58,63 @@ static int growth_by_kept(const void *a, const void *b)
 	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
+/* Bytes that came and that stayed, and of both those that came long before the end. */
+struct sums {
+	double came, kept, squares, old_came, old_kept;
+};
+
+static void add(struct sums *s, const struct hot_growth *g, uint64_t old_until)
+{
+	double bytes = (double)g->bytes, kept = g->kept ? bytes : 0;
+
+	s->came += bytes;
+	s->kept += kept;
+	s->squares += kept * bytes;
+	if (g->time_ns < old_until) {
+		s->old_came += bytes;
+		s->old_kept += kept;
+	}
+}
+
+/*
+ * What stays for good.  Of what came last some will go like the rest before it: blocks of a queue,
+ * of requests on their way.  As much of it stays as stayed of what had the time to go.
+ */
+static double for_good(const struct sums *s)
+{
+	double kept;
+
+	if (!(s->old_came > 0))
+		return s->kept;
+	kept = s->old_kept + s->old_kept / s->old_came * (s->came - s->old_came);
+	return kept < s->kept ? kept : s->kept;
+}
+
 /* The places of one function: [first, end). */
 static void sum_site(const struct hotspot *h, const struct place *p, size_t first, size_t end,
-		     struct model_site *ret)
+		     uint64_t old_until, struct model_site *ret)
 {
-	double squares = 0, of_stack = 0, most = -1;
+	struct sums all = {0};
+	double of_stack = 0, most = -1;
 
 	*ret = (struct model_site){
 		.name = p[first].site.name, .caller = p[first].site.caller, .samples = end - first};
 	for (size_t i = first; i < end; i++) {
 		const struct hot_growth *g = &h->growth[p[i].index];
-		double bytes = (double)g->bytes;
 
 		if (i == first || p[i].stack != p[i - 1].stack)
 			of_stack = 0;
-		ret->came += bytes;
-		if (g->kept) {
-			ret->kept += bytes;
-			of_stack += bytes;
-			squares += bytes * bytes;
-		}
+		add(&all, g, old_until);
+		of_stack += g->kept ? (double)g->bytes : 0;
 		if (of_stack > most) {
 			most = of_stack;
 			ret->stack = p[i].stack;
 		}
 	}
+	ret->came = all.came;
+	ret->kept = for_good(&all);
 	/* Each was drawn on its own: the variance of a sum of such is the sum of their squares. */
-	ret->error = 1.96 * sqrt(squares);
+	ret->error = 1.96 * sqrt(all.squares);
 }
 
 static const struct model_heap *heap_of(const struct model *m, uint64_t pid)
@@ -119,21 +152,23 @@ static double growth_of(const struct model *m, uint64_t pid, double *ret_seconds
 	return FACT_NONE_F;
 }
 
-static void explain(struct model_build *b, struct model_growth *g)
+/* When it was looked at; false: not known. */
+static bool watched(const struct model_build *b, const struct model_growth *g,
+		    const struct fact_stack_grower *fact, uint64_t *ret_from, uint64_t *ret_to)
 {
 	const struct hotspot *h = b->m->hotspot;
-	const struct fact_stack_grower *fact = grower_of(b->f, g->pid, g->kind);
-	uint64_t from = h->start_ns, to = h->end_ns;
+	bool own = g->kind == GROWTH_ALLOC && fact;
+
+	*ret_from = own ? fact->start_ns : h->start_ns;
+	*ret_to = own ? fact->end_ns : h->end_ns;
+	return *ret_from != FACT_NONE && *ret_to != FACT_NONE && *ret_to > *ret_from;
+}
+
+static void explain(struct model_build *b, struct model_growth *g)
+{
 	double seconds, scale = 1;
 
-	if (fact && fact->end_ns != FACT_NONE) {
-		from = fact->start_ns;
-		to = fact->end_ns;
-	}
-	g->reason = fact ? fact->reason : NULL;
-	g->watched_s = g->explained = FACT_NONE_F;
-	if (from != FACT_NONE && to != FACT_NONE && to > from)
-		g->watched_s = (double)(to - from) / 1e9;
+	g->explained = FACT_NONE_F;
 	g->grown_bytes = growth_of(b->m, g->pid, &seconds);
 	/* Two readings of a heap and the clocks do not begin and end at the same time. */
 	if (seconds > 0 && g->watched_s > 0)
@@ -152,6 +187,8 @@ static int sum_process(struct model_build *b, const struct place *p, size_t firs
 {
 	const struct hotspot *h = b->m->hotspot;
 	const struct hot_thread *t = &h->threads[h->growth[p[first].index].thread];
+	const struct fact_stack_grower *fact = grower_of(b->f, p[first].pid, p[first].kind);
+	uint64_t from, to, old_until = 0;
 	size_t sites = 1, at = first;
 
 	for (size_t i = first + 1; i < end; i++)
@@ -163,13 +200,19 @@ static int sum_process(struct model_build *b, const struct place *p, size_t firs
 				     .sites = arena_alloc(b->arena, sites * sizeof(*ret->sites))};
 	if (!ret->sites)
 		return -ENOMEM;
+	ret->watched_s = FACT_NONE_F;
+	if (watched(b, ret, fact, &from, &to)) {
+		ret->watched_s = (double)(to - from) / 1e9;
+		old_until = to - (to - from) / OLD_PART;
+	}
+	ret->reason = fact && fact->reason && *fact->reason ? fact->reason : NULL;
 	for (size_t i = first + 1; i <= end; i++) {
 		struct model_site *s;
 
 		if (i < end && same_site(&p[i], &p[at]))
 			continue;
 		s = &ret->sites[ret->site_count++];
-		sum_site(h, p, at, i, s);
+		sum_site(h, p, at, i, old_until, s);
 		ret->came += s->came;
 		ret->kept += s->kept;
 		ret->named += s->name == UINT32_MAX ? 0 : s->kept;

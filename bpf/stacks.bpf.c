@@ -300,3 +300,4 @@ int stacks_on_cpu(struct bpf_perf_event_data *ctx)
 
 #include "stacks_off.h"
 #include "stacks_growth.h"
+#include "stacks_alloc.h"

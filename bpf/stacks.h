@@ -132,16 +132,18 @@ struct stacks_blocked {
 
 /* ------------------------------------------------------------------ growth */
 
-/* A process' anonymous memory grew by a page fault of this thread.  Taken in proportion to bytes.
- */
+enum { STACKS_GROWTH_FAULT = 0, STACKS_GROWTH_ALLOC = 1 };
+
+/* A process' anonymous memory grew by a page fault of this thread, or this thread allocated.  Taken
+ * in proportion to bytes. */
 struct stacks_growth {
 	__u32 type; /* STACKS_RECORD_GROWTH */
-	__u32 reserved;
+	__u32 kind;
 	__u64 time; /* CLOCK_MONOTONIC */
 	__u64 stack;
 	__u32 pid, tid;
-	__u64 address; /* that faulted; 0: not known */
-	__u64 pages;   /* it stands for so many */
+	__u64 address; /* that faulted (0: not known), or that was given out */
+	__u64 size;    /* fault: pages that it stands for; allocation: bytes, for itself only */
 	char comm[16];
 };
 
@@ -151,6 +153,31 @@ struct stacks_space {
 	__u64 grown_pages;	  /* all rises, as coarse as that */
 	__u64 first_ns;
 	__u32 pid, reserved;
+};
+
+/* Allocations are taken like points that fall on their bytes at random, one in so many bytes: one
+ * of SIZE is taken with probability 1 − exp(−SIZE / this). */
+#define STACKS_ALLOC_BYTES 65536u
+
+struct stacks_block {
+	__u64 address;
+	__u64 pid;
+};
+struct stacks_live {
+	__u64 time; /* as in its record */
+};
+struct stacks_pending { /* between an allocation's begin and its end; the key is the tid */
+	__u64 time, stack, size;
+	__u64 result; /* where the address will be stored; 0: it is returned */
+};
+struct stacks_allocs { /* of a process */
+	__u64 calls, bytes, frees, taken, lost;
+};
+struct stacks_alloc_cpu {
+	__s64 left; /* bytes to the next point */
+	__u64 sp;   /* of an allocation that has begun: one inside it is the same one */
+	__u32 tid;
+	__u32 busy;
 };
 
 /* Of each CPU: of pages one in so many is taken; of what is larger all. */

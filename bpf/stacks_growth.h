@@ -110,7 +110,8 @@ static __always_inline __u64 draw(__u64 pages, __u64 step)
 static __always_inline void send_growth(struct stacks_growth_cpu *cpu, struct task_struct *task,
 					__u64 id, __u64 pages)
 {
-	struct stacks_growth growth = {.type = STACKS_RECORD_GROWTH, .pages = pages};
+	struct stacks_growth growth = {
+		.type = STACKS_RECORD_GROWTH, .kind = STACKS_GROWTH_FAULT, .size = pages};
 	__u32 zero = 0, slot = SCRATCH_GROWTH;
 	struct stacks_counters *c = bpf_map_lookup_elem(&counters, &zero);
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);

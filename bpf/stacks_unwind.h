@@ -47,7 +47,13 @@ struct scratch {
 };
 
 /* One for each program that may interrupt another. */
-enum { SCRATCH_SAMPLE = 0, SCRATCH_SWITCH = 1, SCRATCH_GROWTH = 2, SCRATCH_COUNT };
+enum {
+	SCRATCH_SAMPLE = 0,
+	SCRATCH_SWITCH = 1,
+	SCRATCH_GROWTH = 2,
+	SCRATCH_ALLOC = 3,
+	SCRATCH_COUNT
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

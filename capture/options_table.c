@@ -372,7 +372,9 @@ const struct option_row option_rows[] = {
 	{"cgroup", 0, required_argument, FOR_RUNS, "PATH", set_cgroup,
 	 "narrow the process-level collectors to a cgroup"},
 	{"heap", 0, required_argument, FOR_RUNS, "PID[,PID]", set_heap,
-	 "heap breakdown that may pause the process: of a JVM\nits classes, by attaching to it"},
+	 "heap breakdown that may pause or slow the process:\nof a JVM its classes, by attaching "
+	 "to it; who\nallocates "
+	 "and does not free, by probes at malloc()"},
 	{"max-size", 0, required_argument, FOR_RUNS, "BYTES", set_max_size,
 	 "size of the archive at most (default 256M)"},
 	{"max-cpu", 0, required_argument, FOR_RUNS, "PERCENT", set_max_cpu,

@@ -14,6 +14,7 @@
 #include "../base/clock.h"
 #include "../child/child_main.h"
 #include "../collect.h"
+#include "../../bpf/stacks.h"
 
 #define PATIENCE_NS (500 * NSEC_PER_MSEC)
 /* Documentation/admin-guide/mm/pagemap.rst */
@@ -81,6 +82,21 @@ void growth_add(struct growth *g, const struct growth_row *row)
 	g->rows[g->count++].bytes *= g->thin;
 }
 
+uint64_t growth_weight(uint64_t size, uint64_t rate)
+{
+	double x = (double)size / (double)rate, part, power = 1;
+
+	if (x > 32)
+		return size;
+	/* exp(−x) = exp(−x/64)^64, and the series of so small a number is short */
+	part = -x / 64;
+	for (double term = part, n = 1; n < 8; term *= part / ++n)
+		power += term;
+	for (int i = 0; i < 6; i++)
+		power *= power;
+	return x > 1e-6 ? (uint64_t)((double)size / (1 - power) + 0.5) : rate;
+}
+
 void growth_add_process(struct growth *g, const struct growth_process *p)
 {
 	if (g->process_count == g->process_max) {
@@ -96,6 +112,8 @@ static int by_pid(const void *a, const void *b)
 {
 	const struct growth_row *x = a, *y = b;
 
+	if (x->kind != y->kind)
+		return x->kind < y->kind ? -1 : 1;
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
 	if (x->address != y->address)
@@ -120,7 +138,7 @@ static _Noreturn void ask(struct growth *g, int proc_fd, pid_t parent)
 	int fd = -1, no = 0;
 
 	child_detach(parent, keep, ARRAY_SIZE(keep));
-	for (size_t i = 0; i < g->count; i++) {
+	for (size_t i = 0; i < g->count && g->rows[i].kind == STACKS_GROWTH_FAULT; i++) {
 		struct growth_row *r = &g->rows[i];
 		char path[32];
 
@@ -138,7 +156,8 @@ static _Noreturn void ask(struct growth *g, int proc_fd, pid_t parent)
 			continue;
 		/* A page that came twice has gone once. */
 		r->kept = fd >= 0 && is_there(fd, r->address, page) &&
-					  !(i + 1 < g->count && g->rows[i + 1].pid == r->pid &&
+					  !(i + 1 < g->count && g->rows[i + 1].kind == r->kind &&
+					    g->rows[i + 1].pid == r->pid &&
 					    g->rows[i + 1].address / page == r->address / page)
 				  ? GROWTH_KEPT
 				  : GROWTH_GONE;
@@ -181,6 +200,16 @@ static void row_id(struct emit *out, uint64_t id)
 		row_none(out);
 }
 
+static void row_known(struct emit *out, bool known, uint64_t v)
+{
+	if (known)
+		row_u64(out, v);
+	else
+		row_none(out);
+}
+
+static const char *const kinds[] = {"fault", "alloc"};
+
 static uint64_t since(uint64_t ns, uint64_t origin_ns)
 {
 	return ns > origin_ns ? ns - origin_ns : 0;
@@ -195,7 +224,7 @@ int growth_write(const struct growth *g, struct emit *out, uint64_t origin_ns)
 		const struct growth_row *row = &g->rows[i];
 
 		row_u64(out, since(row->time, origin_ns));
-		row_cstr(out, "fault");
+		row_cstr(out, kinds[row->kind]);
 		row_id(out, row->process);
 		row_id(out, row->thread);
 		row_id(out, row->stack);
@@ -211,18 +240,23 @@ int growth_write(const struct growth *g, struct emit *out, uint64_t origin_ns)
 		r = member_close(out, false);
 	if (!r)
 		r = member_open(out, "tables/stack_growth_processes.tsv",
-				"process\tpid\tkind\tstart_ns\tfirst_bytes\tlast_bytes\tgrown_bytes"
-				"\n");
+				"process\tpid\tkind\tstart_ns\tend_ns\tfirst_bytes\tlast_bytes"
+				"\tgrown_bytes\tcalls\treason\n");
 	for (size_t i = 0; i < g->process_count && !r; i++) {
 		const struct growth_process *p = &g->processes[i];
 
 		row_id(out, p->process);
 		row_u64(out, p->pid);
-		row_cstr(out, "fault");
-		row_u64(out, since(p->first_ns, origin_ns));
-		row_u64(out, p->first_bytes);
-		row_u64(out, p->last_bytes);
+		bool faults = p->kind == STACKS_GROWTH_FAULT;
+
+		row_cstr(out, kinds[p->kind]);
+		row_u64(out, since(p->start_ns, origin_ns));
+		row_known(out, !faults, since(p->end_ns, origin_ns));
+		row_known(out, faults, p->first_bytes);
+		row_known(out, faults, p->last_bytes);
 		row_u64(out, p->grown_bytes);
+		row_known(out, !faults, p->calls);
+		row_cstr(out, p->reason);
 		r = row_end(out);
 	}
 	return r ? r : member_close(out, false);

@@ -19,12 +19,16 @@ enum { GROWTH_GONE = 0, GROWTH_KEPT = 1, GROWTH_UNKNOWN = 2 };
 struct growth_row {
 	uint64_t time, address, bytes;
 	uint32_t pid, process, thread, stack; /* rows of the other tables; 0: not known */
+	uint32_t kind;			      /* STACKS_GROWTH_… */
 	uint32_t kept;
 };
 
-struct growth_process { /* exact, by the kernel's own count */
-	uint32_t pid, process;
-	uint64_t first_bytes, last_bytes, grown_bytes, first_ns;
+struct growth_process { /* counted, not sampled */
+	uint32_t pid, process, kind;
+	/* Of faults first and last size; of allocations the sum of all. */
+	uint64_t first_bytes, last_bytes, grown_bytes, calls;
+	uint64_t start_ns, end_ns;
+	char reason[256]; /* why it was not looked at all through; "": it was */
 };
 
 struct growth {
@@ -42,6 +46,8 @@ int growth_init(struct growth *g, size_t max_rows, size_t max_processes);
 void growth_deinit(struct growth *g);
 /* When it is full half of them go, and the others weigh double. */
 void growth_add(struct growth *g, const struct growth_row *row);
+/* A sample of what is drawn with probability 1 − exp(−size / rate) stands for so many bytes. */
+uint64_t growth_weight(uint64_t size, uint64_t rate);
 void growth_add_process(struct growth *g, const struct growth_process *p);
 /* Fill in `kept`.  A child reads /proc/PID/pagemap, for that waits for a lock which a stuck process
  * may hold for ever.  0; -ETIMEDOUT: what it did not come to stays unknown. */

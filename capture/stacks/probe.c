@@ -17,6 +17,7 @@
 
 #include "../base/cleanup.h"
 #include "../base/clock.h"
+#include "probe_alloc.h"
 #include "stacks.skel.h"
 
 /* How long loading is tried again when signals come between. */
@@ -53,6 +54,7 @@ static int load_once(struct stacks_probe *p, const struct stacks_probe_options *
 	bpf_program__set_autoload(s->progs.stacks_fault_user, growth);
 	bpf_program__set_autoload(s->progs.stacks_fault_kernel, growth);
 	bpf_map__set_max_entries(s->maps.spaces, growth ? o->spaces : 1);
+	stacks_probe_allocs_load(s, o->blocks);
 	bpf_map__set_max_entries(s->maps.ring, o->ring_bytes);
 	bpf_map__set_max_entries(s->maps.seen, o->seen);
 	bpf_map__set_max_entries(s->maps.rows, o->rows);
@@ -218,6 +220,7 @@ void stacks_probe_stop(struct stacks_probe *p)
 
 void stacks_probe_close(struct stacks_probe *p)
 {
+	stacks_probe_allocs_stop(p);
 	stacks_probe_growth_stop(p);
 	detach(p);
 	perf_close(&p->clock);

@@ -13,6 +13,7 @@ struct stacks_probe_options {
 	uint32_t python_processes, python_threads;
 	uint32_t slots;	      /* of threads off the CPU, a power of two; 0: on the CPU only */
 	uint32_t spaces;      /* whose growth is followed; 0: none */
+	uint32_t blocks;      /* allocations that are followed; 0: none */
 	const char *btf_file; /* NULL: the kernel's own */
 };
 
@@ -32,6 +33,12 @@ struct stacks_probe {
 	struct bpf_link *growth_links[3];
 	uint32_t space_count;
 	char growth[160]; /* why not; "": it is on */
+	struct stacks_alloc_link {
+		struct bpf_link *link; /* or a descriptor of one; -1 */
+		int fd;
+	} * alloc_links;
+	bool alloc_each; /* one for each function: this kernel cannot do several at once */
+	size_t alloc_link_count;
 	int (*record)(void *ctx, const void *data, size_t len);
 	void *ctx;
 };
@@ -64,6 +71,20 @@ void stacks_probe_growth_stop(struct stacks_probe *p);
 /* Every address space that has grown, as the programs know it. */
 int stacks_probe_spaces(const struct stacks_probe *p,
 			void (*fn)(void *ctx, const struct stacks_space *space), void *ctx);
+
+/*
+ * Allocations of a process: a probe at each of the points.  Slow for the process: a trap for each
+ * call and each return.  0 or a negative errno with e set.
+ */
+struct alloc_point;
+int stacks_probe_allocs_start(struct stacks_probe *p, pid_t pid, const struct alloc_point *points,
+			      size_t n, struct err *e);
+/* Of all processes; may take some 100 ms.  What was allocated and not freed stays known. */
+void stacks_probe_allocs_stop(struct stacks_probe *p);
+int stacks_probe_allocs(const struct stacks_probe *p, uint32_t pid, struct stacks_allocs *ret);
+/* Whether the block that was given out then is there still, or was when the probes were removed. */
+bool stacks_probe_is_live(const struct stacks_probe *p, uint32_t pid, uint64_t address,
+			  uint64_t time);
 
 int stacks_probe_fd(const struct stacks_probe *p); /* readable when the ring fills */
 int stacks_probe_drain(struct stacks_probe *p);

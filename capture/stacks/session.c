@@ -44,6 +44,7 @@ void session_limits_for(struct session_limits *ret, uint64_t memory, unsigned cp
 		.processes = 2048,
 		.slots = 16384,
 		.spaces = 2048,
+		.blocks = 32768,
 		.growth = 16384,
 		.python_processes = 1024,
 		.python_threads = 4096,
@@ -340,6 +341,7 @@ static int turn(struct session *s)
 	stacks_probe_drain(&s->probe);
 	apply_events(s, UINT64_MAX);
 	unwinder_turn(&s->unwinder, now);
+	session_allocs_turn(s, now);
 	if (now - s->swept_ns > SWEEP_NS) {
 		tasks_sweep(&s->tasks, now - SWEEP_NS);
 		s->swept_ns = now;
@@ -401,6 +403,7 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 					 .python_threads = limits->python_threads,
 					 .slots = limits->slots,
 					 .spaces = limits->spaces,
+					 .blocks = c->options->heap_count ? limits->blocks : 0,
 					 .btf_file = c->options->btf_file};
 	struct unwind_target target;
 	int r;
@@ -438,7 +441,7 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 		if (!r)
 			r = offcpu_init(&s->offcpu, limits->tasks.threads);
 		if (!r)
-			r = growth_init(&s->growth, limits->growth, limits->spaces);
+			r = growth_init(&s->growth, limits->growth, limits->spaces + HEAP_PIDS_MAX);
 		if (!r)
 			r = pyframes_init(&s->python, c->root, &s->tasks.paths,
 					  limits->python_frames, limits->python_processes,
@@ -486,6 +489,7 @@ int session_start(struct session *s, struct err *e)
 	if (r < 0)
 		return r;
 	s->start_ns = s->swept_ns = clock_ns(CLOCK_MONOTONIC);
+	session_allocs_start(s);
 	return member_open(s->c->out, "tables/stack_samples.tsv", SAMPLES_HEADER);
 }
 
@@ -520,6 +524,8 @@ int session_run(struct session *s)
 
 int session_stop(struct session *s)
 {
+	if (s->alloc_count && !turn(s))
+		session_allocs_stop(s);
 	stacks_probe_stop(&s->probe);
 	perf_enable(&s->side, false);
 	s->end_ns = clock_ns(CLOCK_MONOTONIC);

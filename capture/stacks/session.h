@@ -23,6 +23,7 @@ struct session_limits {
 	uint32_t ring_bytes, side_bytes; /* side: of all CPUs together */
 	uint32_t seen, rows, mappings, processes, files, stacks, frames;
 	uint32_t slots;		 /* of threads off the CPU; 0: they are not looked at */
+	uint32_t blocks;	 /* allocations that are followed */
 	uint32_t spaces, growth; /* processes, and samples, of growing memory; 0: not looked at */
 	uint32_t python_processes, python_threads, python_frames;
 	struct tasks_limits tasks;
@@ -49,6 +50,12 @@ struct session {
 	struct pyframes python;
 	struct offcpu offcpu;
 	struct growth growth;
+	struct session_allocs {
+		uint32_t pid;
+		uint64_t start_ns, end_ns; /* end 0: it is looked at; start 0: it never was */
+		char reason[256];
+	} allocs[HEAP_PIDS_MAX]; /* of --heap */
+	size_t alloc_count;
 	struct symbols *symbols;
 	bool symbols_done;
 	struct symbols_outcome symbols_outcome;

@@ -11,14 +11,17 @@ void session_on_growth(struct session *s, const struct stacks_growth *k)
 	struct growth_row row = {
 		.time = k->time,
 		.address = k->address,
-		.bytes = k->pages * (uint64_t)sysconf(_SC_PAGESIZE),
+		.kind = k->kind,
+		.bytes = k->kind == STACKS_GROWTH_ALLOC ? growth_weight(k->size, STACKS_ALLOC_BYTES)
+							: k->size * (uint64_t)sysconf(_SC_PAGESIZE),
 		.pid = k->pid,
 		.process = task ? task->row : 0,
 		.thread = task ? tasks_thread(&s->tasks, task, k->tid, 0, k->comm) : 0,
 		.stack = stackset_number(&s->stacks, k->stack),
 	};
 
-	growth_add(&s->growth, &row);
+	if (k->kind <= STACKS_GROWTH_ALLOC)
+		growth_add(&s->growth, &row);
 }
 
 static void on_space(void *ctx, const struct stacks_space *space)
@@ -32,7 +35,7 @@ static void on_space(void *ctx, const struct stacks_space *space)
 		.first_bytes = space->first_pages * page,
 		.last_bytes = space->pages * page,
 		.grown_bytes = space->grown_pages * page,
-		.first_ns = space->first_ns,
+		.start_ns = space->first_ns,
 	};
 
 	growth_add_process(&s->growth, &p);

@@ -10,3 +10,10 @@ int session_record(void *ctx, const void *data, size_t len);
 void session_on_growth(struct session *s, const struct stacks_growth *k);
 /* After the probe was stopped. */
 void session_take_growth(struct session *s);
+
+/* Allocations of the processes of --heap.  Nothing of it is fatal. */
+void session_allocs_start(struct session *s);
+/* Ends it when it takes too much of the processes' time. */
+void session_allocs_turn(struct session *s, uint64_t now);
+/* What of it was not freed. */
+void session_allocs_stop(struct session *s);

@@ -286,7 +286,7 @@ int session_write(struct session *s)
 		r = write_tasks(s);
 	if (!r)
 		r = offcpu_write(&s->offcpu, s->c->out, s->c->window_start_ns);
-	if (!r && s->probe.growth_on)
+	if (!r && (s->probe.growth_on || s->alloc_count))
 		r = growth_write(&s->growth, s->c->out, s->c->window_start_ns);
 	/* The names need the memory. */
 	stacks_probe_close(&s->probe);

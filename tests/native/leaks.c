@@ -2,16 +2,19 @@
 /*
  * Heaps that grow at a place that is known, by bytes that are known.
  *
- *   native-leaks KIND RATE SECONDS
+ *   native-leaks KIND MIB SECONDS
  *
- * KIND: leak: RATE MiB a second by malloc() in the function leaky_site, beside a churn of as many
- * blocks that are freed again; balance: only the churn, through a queue of 8 MiB; map: RATE MiB a
- * second by mmap() in mapping_site; remap: the same, but all of it is unmapped again, beside a leak
- * of a quarter of it in leaky_site; calloc, realloc, align: the leak by other functions.
- * Prints "ready" when it begins, and at its end the bytes leaked so far, as malloc was asked.
- * A line on stdin asks for that number at any time: "NS BYTES", NS of CLOCK_MONOTONIC.
+ * Prints "ready", and when a line comes on stdin lets its heap grow by MIB within SECONDS, prints
+ * "done BYTES", as malloc() was asked, and stays until stdin ends.
+ *
+ * KIND: leak: in leaky_site, beside a churn of three times as many blocks that are freed again;
+ * mixed: the same, by calloc(), realloc() and posix_memalign() in turn; map: by mmap() in
+ * mapping_site; remap: so much is mapped there and unmapped again, and a quarter of it leaked in
+ * leaky_site; balance: so much goes through a queue that holds 4 MiB from the start, and that goes
+ * on to the end; late: as balance, and a quarter of it leaked.
  */
 #include <poll.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +23,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define MIB (1024.0 * 1024)
-#define QUEUE 65536
+#define CHUNK ((size_t)256 << 10)
+#define QUEUE 2048
 
 static uint64_t leaked;
 static void *queue[QUEUE];
@@ -41,18 +44,20 @@ static __attribute__((noinline)) void fill(void *p, size_t n)
 	__asm__ volatile("" ::"r"(p) : "memory");
 }
 
-static __attribute__((noinline)) void leaky_site(const char *kind, size_t n)
+enum { BY_MALLOC, BY_CALLOC, BY_REALLOC, BY_MEMALIGN };
+
+static __attribute__((noinline)) void leaky_site(unsigned by, size_t n)
 {
 	void *p = NULL;
 
-	if (!strcmp(kind, "calloc"))
+	if (by == BY_CALLOC)
 		p = calloc(n / 16, 16);
-	else if (!strcmp(kind, "realloc"))
+	else if (by == BY_REALLOC)
 		p = realloc(malloc(16), n);
-	else if (!strcmp(kind, "align") && posix_memalign(&p, 64, n))
-		p = NULL;
-	else if (!p)
+	else if (by == BY_MALLOC)
 		p = malloc(n);
+	else if (posix_memalign(&p, 64, n))
+		p = NULL;
 	if (!p)
 		abort();
 	fill(p, n);
@@ -89,59 +94,70 @@ static __attribute__((noinline)) void *mapping_site(size_t n)
 	return p;
 }
 
-static void answer(void)
+/* Some bytes more; of them what stays is in leaked. */
+static uint64_t grow(const char *kind, uint64_t turn)
+{
+	size_t n = 512 + turn * 1040 % 8192;
+
+	if (!strcmp(kind, "map")) {
+		mapping_site(CHUNK);
+		leaked += CHUNK;
+		return CHUNK;
+	}
+	if (!strcmp(kind, "remap")) {
+		munmap(mapping_site(CHUNK), CHUNK);
+		for (int i = 0; i < 16; i++)
+			leaky_site(BY_MALLOC, CHUNK / 64);
+		return CHUNK;
+	}
+	if (!strcmp(kind, "balance") || !strcmp(kind, "late")) {
+		queueing_site(1024 + turn * 336 % 2048);
+		if (kind[0] == 'l' && turn % 4 == 0)
+			leaky_site(BY_MALLOC, 2048);
+		return 2048;
+	}
+	leaky_site(kind[0] == 'm' ? 1 + turn % 3 : BY_MALLOC, n);
+	for (unsigned i = 0; i < 3; i++)
+		churning_site(512 + (turn + i) * 1040 % 8192);
+	return n;
+}
+
+static bool asked(int patience_ms)
 {
 	struct pollfd p = {.fd = 0, .events = POLLIN};
-	char line[64];
 
-	while (poll(&p, 1, 0) > 0) {
-		if (!fgets(line, sizeof(line), stdin))
-			return;
-		printf("%.0f %llu\n", now() * 1e9, (unsigned long long)leaked);
-		fflush(stdout);
-	}
+	return poll(&p, 1, patience_ms) != 0;
 }
 
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "leak";
-	double rate = (argc > 2 ? atof(argv[2]) : 8) * MIB, start = now();
-	double end = start + (argc > 3 ? atof(argv[3]) : 10);
+	double total = (argc > 2 ? atof(argv[2]) : 64) * 1024 * 1024, start;
+	double seconds = argc > 3 ? atof(argv[3]) : 3;
 	uint64_t done = 0, turn = 0;
+	char line[64];
 
-	setvbuf(stdin, NULL, _IONBF, 0);
 	/* What queues and caches hold was there before. */
-	for (size_t i = 0; i < QUEUE && !strcmp(kind, "balance"); i++)
-		queueing_site(128);
+	for (size_t i = 0; i < QUEUE; i++)
+		queueing_site(2048);
 	puts("ready");
 	fflush(stdout);
-	for (; now() < end; turn++) {
-		if ((double)done > rate * (now() - start)) {
-			answer();
+	while (!asked(5))
+		free(malloc(100 + turn++ % 1000));
+	if (read(0, line, sizeof(line)) <= 0)
+		return 0;
+	start = now();
+	while ((double)done < total) {
+		if ((double)done > total * (now() - start) / seconds)
 			usleep(1000);
-			continue;
-		}
-		if (!strcmp(kind, "map")) {
-			mapping_site(256 << 10);
-			leaked += 256 << 10;
-			done += 256 << 10;
-		} else if (!strcmp(kind, "remap")) {
-			munmap(mapping_site(256 << 10), 256 << 10);
-			done += 256 << 10;
-			for (int i = 0; i < 64; i++)
-				leaky_site(kind, 1024);
-		} else if (!strcmp(kind, "balance")) {
-			queueing_site(64 + turn * 7 % 192);
-			done += 160;
-		} else {
-			size_t n = 32 + turn * 48 % 2048;
-
-			leaky_site(kind, n);
-			done += n;
-			for (int i = 0; i < 3; i++)
-				churning_site(32 + (turn + (uint64_t)i) * 80 % 2048);
-		}
+		else
+			done += grow(kind, turn++);
 	}
-	printf("%.0f %llu\n", now() * 1e9, (unsigned long long)leaked);
+	printf("done %llu\n", (unsigned long long)leaked);
+	fflush(stdout);
+	while (!asked(1))
+		if (!strcmp(kind, "balance") || !strcmp(kind, "late"))
+			for (int i = 0; i < 10; i++)
+				queueing_site(2048);
 	return 0;
 }

@@ -256,6 +256,43 @@ static void test_allocations(void **state)
 	done(j, f);
 }
 
+/* A queue: what is in it when the window ends goes as what was in it before went. */
+static void test_in_flight(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_stack_grower *w;
+
+	begin(f);
+	growing_heap(f);
+	STACK(f, 1, MALLOC, LEAK, MAIN);
+	STACK(f, 2, MALLOC, CHURN, MAIN);
+	STACK(f, 3, MALLOC, BOX, MAIN);
+	for (uint64_t i = 0; i < 100; i++) {
+		grew(f, GROWTH_ALLOC, 1, 1, 1, 1);	  /* all of it stays */
+		grew(f, GROWTH_ALLOC, 2, 10, i >= 80, 1); /* none, but for what is there now */
+		grew(f, GROWTH_ALLOC, 3, 1, i >= 80 || i % 5 == 0, 1); /* a fifth */
+		for (size_t k = 3; k; k--)
+			f->stack_growth.rows[f->stack_growth.count - k].time_ns = i * 100000000;
+	}
+	w = ADD(f, stack_growers);
+	w->pid = 77;
+	w->kind = GROWTH_ALLOC;
+	w->start_ns = 0;
+	w->end_ns = 10000000000;
+	w->reason = "";
+	struct judged j = judge(f);
+	const struct model_growth *g = model_growth_of(j.m, 77);
+
+	assert_null(g->reason);
+	assert_int_equal(g->site_count, 3);
+	assert_string_equal(j.m->hotspot->names[g->sites[0].name].function, "leak");
+	assert_true(g->sites[0].kept == 100.0 * MI);
+	assert_true(fabs(g->sites[1].kept - 20.0 * MI) < 1);
+	assert_true(g->sites[2].kept == 0 && g->sites[2].came == 1000.0 * MI);
+	assert_contains(must(j, "heap.growth")->title, "most of it at leak");
+	done(j, f);
+}
+
 static void test_nothing(void **state)
 {
 	struct facts *f = healthy();
@@ -288,9 +325,9 @@ static void test_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sites),	cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_spread),	cmocka_unit_test(test_allocations),
-		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_sites),	  cmocka_unit_test(test_faults),
+		cmocka_unit_test(test_spread),	  cmocka_unit_test(test_allocations),
+		cmocka_unit_test(test_in_flight), cmocka_unit_test(test_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
