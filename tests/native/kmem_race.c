@@ -14,6 +14,19 @@
 
 #define FILES 4000
 
+/* Only what was written back can go. */
+static int evict(const char *name)
+{
+	int fd = open(name, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static char block[65536];
@@ -33,7 +46,7 @@ int main(int argc, char **argv)
 		seed ^= seed << 17;
 		snprintf(name, sizeof(name), "race-%u", (unsigned)(seed % FILES));
 		snprintf(other, sizeof(other), "race-%u", (unsigned)((seed >> 20) % FILES));
-		switch ((seed >> 40) % 4) {
+		switch ((seed >> 40) % 6) {
 		case 0:
 		case 1:
 			fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
@@ -41,8 +54,6 @@ int main(int argc, char **argv)
 				if (write(fd, block, 1 + (seed >> 44) % sizeof(block)) < 0 &&
 				    errno != ENOSPC)
 					return 1;
-				if (seed & 1)
-					posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 				close(fd);
 			}
 			break;
@@ -52,6 +63,15 @@ int main(int argc, char **argv)
 			break;
 		case 3:
 			if (unlink(name) < 0 && errno != ENOENT)
+				return 1;
+			break;
+		case 4:
+			if (truncate(name, (off_t)((seed >> 44) % sizeof(block))) < 0 &&
+			    errno != ENOENT && errno != ENOSPC)
+				return 1;
+			break;
+		case 5:
+			if (evict(name) < 0 && errno != ENOENT)
 				return 1;
 			break;
 		}

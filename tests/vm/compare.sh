@@ -142,6 +142,21 @@ compare_low() {
 		awk -v a="$kb" -v b="$mean" 'BEGIN { d = a > b ? a - b : b - a; exit !(b > 0 && d * 100 <= b) }'
 }
 
+# compare_recording KERNEL SOURCE DIR: what the guest's scan read, replayed here, gives the guest's own tables.
+compare_recording() {
+	local recorded=$3/recorded-$2 again=$TMP/replayed.tar.zst table differ=
+	equal "$1 $2: one page of 16 is recorded" 0 "$(cat "$recorded.exit")$([ "$(cat "$recorded.exit")" = 0 ] || tail -3 "$recorded.err")"
+	rm -f "$again"
+	"$CAPTURE" -q -d 100ms --collect page-cache --memory-source "core:$recorded" --root "$recorded.root" --btf "$recorded.btf" -o "$again" >/dev/null 2>"$TMP/replayed.err"
+	equal "$1 $2: and replayed on this machine" "0 core-file" "$? $(scan_value "$again" source)"
+	for table in page_types page_cache_samples page_cache_pairs page_cache_cgroups page_cache_files; do
+		# A file that was written meanwhile has two sizes; the recording itself is one.
+		cmp -s <(recorded_rows "$recorded.tar.zst" $table) <(recorded_rows "$again" $table) || differ+=" $table"
+	done
+	equal "$1 $2: with the same tables ($(recorded_rows "$again" page_cache_files | wc -l) files, $(($(stat -c %s "$recorded") / 1024)) KiB)" "" "$differ"
+}
+recorded_rows() { member "$1" "tables/$2.tsv" | awk -F'\t' -v OFS='\t' -v t="$2" 't == "page_cache_files" { $9 = $10 = $16 = "" } 1' | sort; }
+
 # compare_hugetlb KERNEL SOURCE DIR: huge pages are known as such to the last one, and are not page cache.
 compare_hugetlb() {
 	equal "$1 $2: 24 huge pages of 512 frames" 12288 \

@@ -80,6 +80,7 @@ one_word() {
 	done
 	compare_both "$word" "$dir"
 	compare_low "$word" "$dir"
+	for source in kcore bpf; do compare_recording "$word" $source "$dir"; done
 	! has hotplug || compare_plugs "$word" "$dir"
 	keep "$word" "$dir"
 }

@@ -182,6 +182,12 @@ for source in kcore bpf auto kpageflags; do
 	$X verify $R/$source.tar.zst >$R/$source.verify 2>&1
 	echo $? >$R/$source.verify.exit
 done
+# What a scan read, kept for a machine that has another kernel.
+for source in kcore bpf; do
+	$X -d 200ms --collect page-cache --memory-source $source --sample 1/16 --min-free 1M --record-kernel $R/recorded-$source \
+		-o $R/recorded-$source.tar.zst >/dev/null 2>$R/recorded-$source.err
+	echo $? >$R/recorded-$source.exit
+done
 show_all >$R/truth.after
 truth show evicted any /evicted /mnt/ext4/evicted >$R/truth.evicted.after
 
