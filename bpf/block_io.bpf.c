@@ -38,7 +38,7 @@ struct request___disk {
 SEC("raw_tp/block_rq_complete")
 int rq_complete(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u64 now = bpf_ktime_get_ns(), start, issued, data;
+	__u64 now = time_in_window(), start, issued, data;
 	struct request *rq = (void *)ctx->args[0];
 	__u32 bytes = ctx->args[2];
 	struct gendisk *disk = 0;
@@ -46,7 +46,7 @@ int rq_complete(struct bpf_raw_tracepoint_args *ctx)
 	struct delay_counts *c;
 	struct delay_value *v;
 
-	if (!in_window(now))
+	if (!now)
 		return 0;
 	c = counted();
 	if (!c)

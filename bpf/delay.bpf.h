@@ -82,9 +82,16 @@ static __always_inline struct delay_counts *counted(void)
 	return bpf_map_lookup_elem(&counts, &zero);
 }
 
-static __always_inline int in_window(__u64 now)
+/* The time, or 0 outside the window.  Between slices this is all a program does: the clock is dearer
+ * than the look at whether there is one. */
+static __always_inline __u64 time_in_window(void)
 {
-	return now >= window.start_ns && now < window.end_ns;
+	__u64 end = window.end_ns, now;
+
+	if (!end)
+		return 0;
+	now = bpf_ktime_get_ns();
+	return now >= window.start_ns && now < end ? now : 0;
 }
 
 static __always_inline __u32 log2_bucket(__u64 ns)

@@ -3,8 +3,8 @@
  * What the probes of delays (syscalls, reclaim, sched_delay, block_io, net_receive) hand to user
  * space: how often and how long, by process, kind and scope.  Fixed-width types only.
  *
- * A probe is attached in slices of the window only.  It looks at the window itself, so that a slice
- * ends when it was meant to, however late user space detaches it.
+ * A probe may look in slices of the window only.  It asks for the time itself, so that a slice ends
+ * when it was meant to, however late user space comes to close it.
  */
 #pragma once
 
@@ -40,7 +40,7 @@ struct delay_value {
 
 /* Written by user space before a slice, read by the programs. */
 struct delay_window {
-	__u64 start_ns, end_ns; /* CLOCK_MONOTONIC; start = end: closed */
+	__u64 start_ns, end_ns; /* CLOCK_MONOTONIC; end 0: closed */
 	__s64 realtime_ns;	/* CLOCK_REALTIME − CLOCK_MONOTONIC */
 	__u32 own_tgid, own_parent;
 };
@@ -48,6 +48,7 @@ struct delay_window {
 /* One for each CPU. */
 struct delay_counts {
 	__u64 events;  /* inside slices */
+	__u64 passed;  /* inside slices, and none of ours */
 	__u64 lost;    /* no room in the map */
 	__u64 skipped; /* without the times that are needed */
 };

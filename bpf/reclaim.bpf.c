@@ -36,13 +36,13 @@ static __always_inline __u64 memory_cgroup(struct task_struct *task)
 
 static __always_inline int begin(__u32 kind, __u64 scope)
 {
-	__u64 now = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid();
+	__u64 now = time_in_window(), id = bpf_get_current_pid_tgid();
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct reclaim_begun b = {.start_ns = now, .kind = kind, .tgid = id >> 32};
 	struct delay_counts *c;
 	__u32 tid = id;
 
-	if (!in_window(now))
+	if (!now)
 		return 0;
 	b.scope = kind == RECLAIM_KSWAPD ? scope : memory_cgroup(task);
 	if (bpf_map_update_elem(&begun, &tid, &b, kind == RECLAIM_KSWAPD ? BPF_NOEXIST : BPF_ANY) &&
@@ -53,7 +53,7 @@ static __always_inline int begin(__u32 kind, __u64 scope)
 
 static __always_inline int end(__u32 kind, __u64 scope, __u64 pages)
 {
-	__u64 now = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid(), since;
+	__u64 now = time_in_window(), id = bpf_get_current_pid_tgid(), since;
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct delay_key key = {.tgid = id >> 32, .kind = kind};
 	struct delay_counts *c = counted();
@@ -62,7 +62,7 @@ static __always_inline int end(__u32 kind, __u64 scope, __u64 pages)
 	__u32 tid = id;
 	int whole;
 
-	if (!c || !in_window(now))
+	if (!c || !now)
 		return 0;
 	c->events++;
 	b = bpf_map_lookup_elem(&begun, &tid);

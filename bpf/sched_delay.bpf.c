@@ -56,7 +56,7 @@ int sched_switch(struct bpf_raw_tracepoint_args *ctx)
 	struct delay_value *v;
 	__u64 queued, clock;
 
-	if (!in_window(bpf_ktime_get_ns()))
+	if (!time_in_window())
 		return 0;
 	c = counted();
 	if (!c)

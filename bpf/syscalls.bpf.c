@@ -111,13 +111,13 @@ struct {
 SEC("raw_tp/sys_enter")
 int syscall_enter(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u64 now = bpf_ktime_get_ns();
+	__u64 now = time_in_window();
 	struct pt_regs *regs = (void *)ctx->args[0];
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tid = id;
 	struct syscall_begun *call;
 
-	if (!in_window(now))
+	if (!now)
 		return 0;
 	call = bpf_map_lookup_elem(&threads, &tid);
 	if (call) {
@@ -199,7 +199,7 @@ static __noinline int look_at_file(struct task_struct *task, const struct file_a
 SEC("raw_tp/sys_exit")
 int syscall_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	__u64 now = bpf_ktime_get_ns(), id = bpf_get_current_pid_tgid();
+	__u64 now = time_in_window(), id = bpf_get_current_pid_tgid();
 	struct pt_regs *regs = (void *)ctx->args[0];
 	long ret = ctx->args[1];
 	struct task_struct *task;
@@ -210,7 +210,7 @@ int syscall_exit(struct bpf_raw_tracepoint_args *ctx)
 	__u64 ns;
 	int whole;
 
-	if (!in_window(now))
+	if (!now)
 		return 0;
 	c = counted();
 	if (!c)

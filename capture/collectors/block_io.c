@@ -10,9 +10,6 @@
 #include "delay_run.h"
 #include "block_io.skel.h"
 
-/* A completion, with everything. */
-#define EVENT_NS 400
-
 struct block_io_state {
 	struct delay_run run; /* the first member */
 	struct block_io_bpf *skel;
@@ -43,7 +40,7 @@ static int block_io_start(struct collect *c)
 	static const struct delay_probe probe = {
 		.name = "block_io",
 		.state_size = sizeof(struct block_io_state),
-		.event_ns = EVENT_NS,
+		.cost = {.event = 400, .idle = 60},
 		.open = open_skeleton,
 		.loaded = loaded,
 	};

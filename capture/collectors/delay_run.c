@@ -18,17 +18,8 @@
 #include "../base/units.h"
 #include "bpf_probe.h"
 
-#define STRATUM_NS (100 * NSEC_PER_MSEC)
-#define PILOT_NS (20 * NSEC_PER_MSEC) /* the first strata: how many events are there? */
-#define PILOTS 2
-#define TICK_NS (50 * NSEC_PER_MSEC) /* how often one looks at that while it is attached */
-#define SLICE_MIN_NS (NSEC_PER_MSEC / 2)
-/* From this share on the gaps are not worth it. */
-#define NEARLY_ALL 0.5
-/* Before anything is known. */
-#define FIRST_RATE 1e6
-/* A rate is forgotten slowly, so that bursts do not find the probe attached all the time. */
-#define FORGET 0.8
+#define TICK_NS                                                                                    \
+	(50 * NSEC_PER_MSEC) /* how often one looks at the rate while it looks all the time */
 #define BATCH 256
 
 static uint64_t now_ns(void)
@@ -125,7 +116,16 @@ static int load(struct delay_run *r, struct err *e)
 
 /* ------------------------------------------------------------------ slices */
 
-static int attach(struct delay_run *r, struct err *e)
+static void detach(struct delay_run *r)
+{
+	for (size_t i = 0; i < r->program_count; i++) {
+		bpf_link__destroy(r->links[i]);
+		r->links[i] = NULL;
+	}
+	r->attached = false;
+}
+
+static int attach_all(struct delay_run *r, struct err *e)
 {
 	for (size_t i = 0; i < r->program_count; i++) {
 		struct bpf_link *link = bpf_program__attach(r->programs[i]);
@@ -142,12 +142,34 @@ static int attach(struct delay_run *r, struct err *e)
 	return 0;
 }
 
-static void detach(struct delay_run *r)
+/* Unless it is. */
+static int attach(struct delay_run *r, struct err *e)
 {
-	for (size_t i = 0; i < r->program_count; i++) {
-		bpf_link__destroy(r->links[i]);
-		r->links[i] = NULL;
+	uint64_t begun = now_ns();
+	int rc;
+
+	if (r->attached)
+		return 0;
+	rc = attach_all(r, e);
+	if (rc < 0) {
+		detach(r);
+		return rc;
 	}
+	r->attached = true;
+	r->attachments++;
+	r->attach_ns = now_ns() - begun;
+	return 0;
+}
+
+/* Where being attached without looking costs too much. */
+static void detach_if_dear(struct delay_run *r)
+{
+	uint64_t begun = now_ns();
+
+	if (!r->attached || r->pace.mode != DELAY_DETACHED)
+		return;
+	detach(r);
+	delay_pace_patched(&r->pace, r->attach_ns + (now_ns() - begun));
 }
 
 static void open_window(struct delay_run *r, uint64_t start, uint64_t end)
@@ -203,27 +225,31 @@ static void empty_maps(struct delay_run *r, const struct delay_slice *slice)
 	r->slices++;
 }
 
-/* Events of the busiest CPU since the last call; *ret_lost: of all of them. */
-static uint64_t read_counts(struct delay_run *r, uint64_t *ret_lost)
+/* What came in the last ns of looking, as the busiest CPU saw it, sets the pace.  How many were
+ * lost on all of them. */
+static uint64_t read_counts(struct delay_run *r, uint64_t ns)
 {
-	uint64_t most = 0, lost = 0;
+	uint64_t most = 0, most_passed = 0, lost = 0;
 	uint32_t zero = 0;
 
 	if (bpf_map_lookup_elem(r->counts_fd, &zero, r->per_cpu) < 0)
 		return 0;
 	for (int i = 0; i < r->cpus; i++) {
 		uint64_t events = r->per_cpu[i].events - r->before[i].events;
+		uint64_t passed = r->per_cpu[i].passed - r->before[i].passed;
 
 		if (events > most)
 			most = events;
+		if (passed > most_passed)
+			most_passed = passed;
 		lost += r->per_cpu[i].lost - r->before[i].lost;
 		r->total.events += events;
 		r->total.skipped += r->per_cpu[i].skipped - r->before[i].skipped;
 	}
 	r->total.lost += lost;
 	memcpy(r->before, r->per_cpu, (size_t)r->cpus * sizeof(*r->before));
-	*ret_lost = lost;
-	return most;
+	delay_pace_seen(&r->pace, most, most_passed, ns);
+	return lost;
 }
 
 /* Until then, or until the window is ended early: true. */
@@ -242,27 +268,6 @@ static bool wait_until(const struct delay_run *r, uint64_t until)
 	return collect_stopping(r->c);
 }
 
-struct pace {
-	double rate; /* events per second of the busiest CPU */
-	double share;
-};
-
-static void pace_update(const struct delay_run *r, struct pace *p, uint64_t events, uint64_t ns)
-{
-	double rate = ns ? (double)events * 1e9 / (double)ns : 0;
-	double kept = p->rate * FORGET;
-
-	/* The pilots begin with a guess that is worth nothing. */
-	if (r->strata <= PILOTS)
-		kept = 0;
-	p->rate = rate > kept ? rate : kept;
-	p->share = 1;
-	if (r->probe->event_ns > 0 && p->rate > 0)
-		p->share = DELAY_BUDGET / (p->rate * r->probe->event_ns / 1e9);
-	if (p->share >= NEARLY_ALL)
-		p->share = 1;
-}
-
 /* The priority of a child is the lowest; what is attached costs others until it is detached. */
 static void be_punctual(void)
 {
@@ -275,56 +280,44 @@ static void be_punctual(void)
 }
 
 /* One stratum with a slice in it.  1: the window was ended; else 0 or a negative errno. */
-static int sampled_stratum(struct delay_run *r, struct pace *p, uint64_t end, struct err *e)
+static int sampled_stratum(struct delay_run *r, uint64_t end, struct err *e)
 {
-	uint64_t begun = now_ns(), length = r->strata < PILOTS ? PILOT_NS : STRATUM_NS, slice, at;
-	uint64_t lost, events, closed;
+	uint64_t begun = now_ns(), at, closed;
+	struct delay_plan plan = delay_pace_plan(&r->pace, end > begun ? end - begun : 0);
 	bool stop;
 	int rc;
 
-	slice = (uint64_t)(p->share * (double)length);
-	if (slice < SLICE_MIN_NS) {
-		slice = SLICE_MIN_NS;
-		length = (uint64_t)((double)slice / p->share);
-		if (length > NSEC_PER_SEC)
-			length = NSEC_PER_SEC;
-	}
-	if (begun + length > end) { /* the last one, of what is left */
-		length = end > begun ? end - begun : 0;
-		slice = (uint64_t)(p->share * (double)length);
-		if (slice < SLICE_MIN_NS / 2)
-			return wait_until(r, end) ? 1 : 0;
-	}
+	if (!plan.slice_ns)
+		return wait_until(r, end) ? 1 : 0;
 	be_punctual();
-	at = begun + next_random(r) % (length - slice + 1);
+	at = begun + next_random(r) % (plan.stratum_ns - plan.slice_ns - plan.lead_ns + 1);
 	if (wait_until(r, at))
 		return 1;
 	rc = attach(r, e);
-	if (rc < 0) {
-		detach(r);
+	if (rc < 0)
 		return rc;
-	}
-	at = now_ns();
-	open_window(r, at, at + slice);
-	stop = wait_until(r, at + slice);
+	at = now_ns() + plan.lead_ns;
+	open_window(r, at, at + plan.slice_ns);
+	stop = wait_until(r, at + plan.slice_ns);
 	closed = now_ns();
-	if (closed > at + slice)
-		closed = at + slice;
+	if (closed > at + plan.slice_ns)
+		closed = at + plan.slice_ns;
 	close_window(r);
-	detach(r);
-	events = read_counts(r, &lost);
+	if (closed <= at) /* stopped before it began */
+		return 1;
+	read_counts(r, closed - at);
+	detach_if_dear(r);
 	if (!stop)
-		stop = wait_until(r, begun + length);
+		stop = wait_until(r, begun + plan.stratum_ns);
 	empty_maps(r, &(struct delay_slice){.stratum_ns = now_ns() - begun,
 					    .slice_ns = closed - at,
 					    .number = r->strata});
 	r->strata++;
-	pace_update(r, p, events, closed - at);
 	return stop;
 }
 
 /* As long as there are few events.  The same returns. */
-static int watched_stretch(struct delay_run *r, struct pace *p, uint64_t end, struct err *e)
+static int watched_stretch(struct delay_run *r, uint64_t end, struct err *e)
 {
 	uint64_t begun, seen, lost = 0;
 	bool stop = false;
@@ -332,24 +325,21 @@ static int watched_stretch(struct delay_run *r, struct pace *p, uint64_t end, st
 
 	be_punctual();
 	rc = attach(r, e);
-	if (rc < 0) {
-		detach(r);
+	if (rc < 0)
 		return rc;
-	}
 	begun = seen = now_ns();
 	open_window(r, begun, UINT64_MAX);
-	while (!stop && p->share >= 1 && !lost && now_ns() < end) {
-		uint64_t next = seen + TICK_NS, events, now;
+	while (!stop && r->pace.mode == DELAY_WHOLE && !lost && now_ns() < end) {
+		uint64_t next = seen + TICK_NS, now;
 
 		stop = wait_until(r, next < end ? next : end);
-		events = read_counts(r, &lost);
 		now = now_ns();
-		pace_update(r, p, events, now - seen);
+		lost = read_counts(r, now - seen);
 		seen = now;
 	}
 	close_window(r);
 	seen = now_ns();
-	detach(r);
+	detach_if_dear(r);
 	if (r->probe->unfinished)
 		r->probe->unfinished(r, begun, seen);
 	empty_maps(r, &(struct delay_slice){.stratum_ns = seen - begun,
@@ -362,20 +352,20 @@ static int watched_stretch(struct delay_run *r, struct pace *p, uint64_t end, st
 
 int delay_run_watch(struct delay_run *r, struct err *e)
 {
-	struct pace p = {.rate = FIRST_RATE};
 	uint64_t end = r->c->window_end_ns;
 	int rc = load(r, e);
 
 	if (rc < 0)
 		return rc;
-	p.share = r->probe->event_ns > 0 ? DELAY_BUDGET / (p.rate * r->probe->event_ns / 1e9) : 1;
+	delay_pace_init(&r->pace, &r->probe->cost);
 	r->start_ns = now_ns();
 	while (rc == 0 && now_ns() < end && !collect_stopping(r->c)) {
-		if (p.share >= 1)
-			rc = watched_stretch(r, &p, end, e);
+		if (r->pace.mode == DELAY_WHOLE)
+			rc = watched_stretch(r, end, e);
 		else
-			rc = sampled_stratum(r, &p, end, e);
+			rc = sampled_stratum(r, end, e);
 	}
+	detach(r);
 	r->end_ns = now_ns();
 	r->whole = r->watched_ns == r->covered_ns;
 	for (size_t i = 0; i < r->map_count; i++)

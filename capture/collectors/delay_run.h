@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The life of a probe of bpf/delay.h: loaded, attached in slices of the window, read, written.
+ * The life of a probe of bpf/delay.h: loaded, attached, looking in slices of the window or all the
+ * time, read, written.
  *
- * What a probe costs the machine is bounded by how much of the time it is attached: the rate of
- * events of the busiest CPU, times what one costs, times the share of time, stays below
- * DELAY_BUDGET of that CPU.  Where events are rare it is attached all the time and nothing is
- * estimated.
+ * What a probe costs the machine is bounded by how much of the time it looks (delay_pace.h).  Where
+ * events are rare it looks all the time and nothing is estimated.
  */
 #pragma once
 
 #include "../collect.h"
+#include "delay_pace.h"
 #include "delay_sums.h"
 
-#define DELAY_BUDGET 0.006
 #define DELAY_PROGRAMS 8
 #define DELAY_MAPS 2
 
@@ -41,15 +40,18 @@ struct delay_run {
 	struct bpf_program *programs[DELAY_PROGRAMS];
 	struct bpf_link *links[DELAY_PROGRAMS];
 	size_t program_count;
+	bool attached;
 	struct delay_map maps[DELAY_MAPS];
 	size_t map_count;
 	void *buffer; /* for emptying maps */
 
 	struct delay_counts *per_cpu, *before;
 	int counts_fd, cpus;
-	uint64_t rng;
+	uint64_t rng, attach_ns;
+	struct delay_pace pace;
 	/* What came of it. */
 	uint64_t start_ns, end_ns, watched_ns, covered_ns, slices, strata;
+	uint64_t attachments;
 	struct delay_counts total;
 	bool whole; /* watched without a gap */
 };
@@ -59,7 +61,7 @@ struct delay_probe {
 	const char *name;  /* of the members: tables/NAME.tsv, tables/NAME_probe.tsv */
 	size_t state_size; /* of the collector's own, of which struct delay_run is the first member
 			    */
-	double event_ns;   /* what one event costs; 0: not worth bounding */
+	struct delay_cost cost;
 	/* As for bpf_probe_load(), with the run. */
 	struct bpf_object_skeleton *(*open)(void *run, const struct bpf_object_open_opts *opts);
 	/* After it was loaded: sets r->window, and what else it needs.  0 or a negative errno with

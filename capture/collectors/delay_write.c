@@ -132,6 +132,7 @@ int delay_write_design(struct delay_run *r)
 	pair_u64(out, "covered_ns", r->covered_ns);
 	pair_u64(out, "watched_ns", r->watched_ns);
 	pair_u64(out, "slices", r->slices);
+	pair_u64(out, "attachments", r->attachments);
 	pair_u64(out, "events", r->total.events);
 	pair_u64(out, "lost", lost);
 	pair_u64(out, "skipped", r->total.skipped);

@@ -18,9 +18,6 @@
 #include "delay_run.h"
 #include "net_receive.skel.h"
 
-/* A packet, with everything. */
-#define EVENT_NS 350
-
 struct net_receive_state {
 	struct delay_run run; /* the first member */
 	struct net_receive_bpf *skel;
@@ -79,7 +76,7 @@ static int net_receive_start(struct collect *c)
 	static const struct delay_probe probe = {
 		.name = "net_receive",
 		.state_size = sizeof(struct net_receive_state),
-		.event_ns = EVENT_NS,
+		.cost = {.event = 350, .passed = 150, .idle = 70},
 		.open = open_skeleton,
 		.loaded = loaded,
 	};

@@ -16,8 +16,6 @@
 #include "gather.h"
 #include "sched_delay.skel.h"
 
-/* A switch, with everything. */
-#define EVENT_NS 500
 #define SCHEDSTAT_CAP (1u << 20)
 
 struct sched_delay_state {
@@ -79,7 +77,7 @@ static int loaded(struct delay_run *r, struct err *e)
 static const struct delay_probe probe = {
 	.name = "sched_delay",
 	.state_size = sizeof(struct sched_delay_state),
-	.event_ns = EVENT_NS,
+	.cost = {.event = 500, .idle = 70},
 	.open = open_skeleton,
 	.loaded = loaded,
 };
