@@ -42,6 +42,7 @@ enum {
 	STACKS_END_STUCK = 10,	   /* the stack pointer did not move towards the bottom */
 	STACKS_END_REGISTERS = 11, /* the user's registers were not found */
 	STACKS_END_ASLEEP = 12,	   /* of a sleeping thread only the first address is known */
+	STACKS_END_POINTERS = 13,  /* the kernel went by frame pointers, to wherever they lead */
 };
 
 /* By what means: bits. */

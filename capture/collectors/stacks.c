@@ -30,6 +30,21 @@ static uint64_t effective_capabilities(void)
 	return data[0].effective | (uint64_t)data[1].effective << 32;
 }
 
+/* Without BPF there may be a lower rung, which takes it upon itself to say what it lacks. */
+static void step_down(const struct sysroot *root, struct probe_result *ret)
+{
+	struct err e = {0};
+	size_t n = strlen(ret->reason);
+
+	if (lower_ask(root, &e) < 0) {
+		snprintf(ret->reason + n, sizeof(ret->reason) - n, "; %.200s", e.text);
+		return;
+	}
+	ret->status = COLLECTOR_OK;
+	ret->no = 0;
+	snprintf(ret->reason + n, sizeof(ret->reason) - n, "; using perf events");
+}
+
 static void stacks_probe(const struct capture_options *o, const struct sysroot *root,
 			 struct probe_result *ret)
 {
@@ -55,6 +70,8 @@ static void stacks_probe(const struct capture_options *o, const struct sysroot *
 			 "--btf FILE gives it)",
 			 strerror(errno));
 	}
+	if (ret->status != COLLECTOR_OK && !root->recorded)
+		step_down(root, ret);
 }
 
 /*
@@ -83,6 +100,10 @@ static int stacks_start(struct collect *c)
 	r = session_open(&s, c, &limits, &e);
 	if (!r && (r = session_start(s, &e)) < 0)
 		session_close(s);
+	if (!r && s->lower.mode && (s->lower.no == EPERM || s->lower.no == EACCES))
+		emit_status(c->out, COLLECTOR_PARTIAL, s->lower.no, "%s", s->lower.why);
+	else if (!r && s->lower.mode)
+		emit_note(c->out, "%s", s->lower.why);
 	if (r < 0) {
 		emit_status(c->out,
 			    r == -EPERM || r == -EACCES ? COLLECTOR_DENIED : COLLECTOR_UNSUPPORTED,

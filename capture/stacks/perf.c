@@ -51,41 +51,53 @@ const char *perf_clock_name(enum perf_clock c)
 	return c == PERF_CLOCK_CYCLES ? "cycles" : "cpu-clock";
 }
 
-static int event_open(struct perf_event_attr *attr, int cpu)
+int perf_event(struct perf_event_attr *attr, pid_t tid, int cpu)
 {
 	int fd;
 
 	attr->size = sizeof(*attr);
-	fd = (int)syscall(SYS_perf_event_open, attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = (int)syscall(SYS_perf_event_open, attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 
-static int open_all(struct perf_set *s, struct perf_event_attr *attr, const int *cpus, size_t n,
-		    size_t bytes)
+int perf_init(struct perf_set *s, size_t n)
+{
+	*s = (struct perf_set){.rings = calloc(n, sizeof(*s->rings)), .record = malloc(RECORD_MAX)};
+	return s->rings && s->record ? 0 : -ENOMEM;
+}
+
+int perf_map(struct perf_ring *r, size_t bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *base = mmap(NULL, page + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0);
 
-	*s = (struct perf_set){.rings = calloc(n, sizeof(*s->rings)), .record = malloc(RECORD_MAX)};
-	if (!s->rings || !s->record)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct perf_ring *r = &s->rings[s->count];
-		int fd = event_open(attr, cpus[i]);
+	if (base == MAP_FAILED)
+		return -errno;
+	r->base = base;
+	r->bytes = bytes;
+	return 0;
+}
+
+int perf_open_all(struct perf_set *s, struct perf_event_attr *attr, const int *cpus, size_t n,
+		  size_t bytes)
+{
+	int r = perf_init(s, n);
+
+	for (size_t i = 0; i < n && !r; i++) {
+		struct perf_ring *ring = &s->rings[s->count];
+		int fd = perf_event(attr, -1, cpus[i]);
 
 		if (fd == -ENODEV) /* went offline meanwhile */
 			continue;
 		if (fd < 0)
 			return fd;
-		*r = (struct perf_ring){.fd = fd, .cpu = cpus[i], .bytes = bytes};
+		*ring = (struct perf_ring){.fd = fd, .cpu = cpus[i]};
 		s->count++;
-		if (!bytes)
-			continue;
-		r->base = mmap(NULL, page + bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-		if (r->base == MAP_FAILED) {
-			r->base = NULL;
-			return -errno;
-		}
+		if (bytes)
+			r = perf_map(ring, bytes);
 	}
+	if (r < 0)
+		return r;
 	return s->count ? 0 : -ENODEV;
 }
 
@@ -112,14 +124,14 @@ int perf_open_clock(struct perf_set *s, const int *cpus, size_t n, unsigned hz,
 				       .freq = 1,
 				       .disabled = 1};
 	enum perf_clock clock = PERF_CLOCK_CYCLES;
-	int r = open_all(s, &attr, cpus, n, 0);
+	int r = perf_open_all(s, &attr, cpus, n, 0);
 
 	if (r < 0) {
 		perf_close(s);
 		attr.type = PERF_TYPE_SOFTWARE;
 		attr.config = PERF_COUNT_SW_CPU_CLOCK;
 		clock = PERF_CLOCK_CPU;
-		r = open_all(s, &attr, cpus, n, 0);
+		r = perf_open_all(s, &attr, cpus, n, 0);
 	}
 	if (r < 0) {
 		perf_close(s);
@@ -147,7 +159,7 @@ int perf_open_side(struct perf_set *s, const int *cpus, size_t n, size_t bytes, 
 		.watermark = 1,
 		.wakeup_watermark = (uint32_t)bytes / 2,
 	};
-	int r = open_all(s, &attr, cpus, n, bytes);
+	int r = perf_open_all(s, &attr, cpus, n, bytes);
 
 	if (r < 0) {
 		perf_close(s);

@@ -48,8 +48,16 @@ const char *perf_clock_name(enum perf_clock c);
 int perf_open_clock(struct perf_set *s, const int *cpus, size_t n, unsigned hz,
 		    enum perf_clock *ret, struct err *e);
 int perf_open_side(struct perf_set *s, const int *cpus, size_t n, size_t bytes, struct err *e);
+/* The same of any event: 0, or a negative errno; what is open by then is closed by perf_close(). */
+int perf_open_all(struct perf_set *s, struct perf_event_attr *attr, const int *cpus, size_t n,
+		  size_t bytes);
 void perf_close(struct perf_set *s);
 int perf_enable(const struct perf_set *s, bool on);
+
+/* The parts of it.  perf_init: room for n.  perf_event: a descriptor, or a negative errno. */
+int perf_init(struct perf_set *s, size_t n);
+int perf_event(struct perf_event_attr *attr, pid_t tid, int cpu);
+int perf_map(struct perf_ring *r, size_t bytes);
 
 /*
  * All records that are in the rings now.  A record is valid during the call only.  Stops when fn

@@ -64,6 +64,8 @@ static int keep_event(void *ctx, const struct perf_event_header *h)
 	struct session *s = ctx;
 	uint64_t time = tasks_event_time(h);
 
+	if (!time && s->lower.mode)
+		time = lower_time(h);
 	if (!time)
 		return 0;
 	if (s->events_len + h->size > s->events_cap || s->order_count >= s->order_cap) {
@@ -93,7 +95,11 @@ static void apply_events(struct session *s, uint64_t until)
 		const void *h = s->events + s->order[s->order_next++].at;
 		uint32_t gone, parent, pid;
 
+		if (s->lower.mode && lower_sample(s, h))
+			continue;
 		tasks_event(&s->tasks, h, &gone);
+		if (s->lower.mode)
+			continue;
 		if (gone) {
 			unwinder_forget(&s->unwinder, gone);
 			pyframes_forget(&s->python, gone);
@@ -150,8 +156,9 @@ static unsigned take_frames(struct session *s, const struct task *task,
 		f[i] = (struct stack_frame){.address = address,
 					    .exact = exact,
 					    .map = map_of(s, task, address - !exact)};
-		/* Before the process was known it went by frame pointers that may be none. */
-		if (i && !f[i].map && k->end == STACKS_END_NO_PROCESS)
+		/* It went by frame pointers that may be none. */
+		if (i && !f[i].map &&
+		    (k->end == STACKS_END_NO_PROCESS || k->end == STACKS_END_POINTERS))
 			return i;
 		if (f[i].map)
 			symbols_want(s->symbols, f[i].map, address - !exact);
@@ -185,7 +192,7 @@ static void on_stack(struct session *s, const struct stacks_stack *k)
 		row->by = k->by;
 		row->kernel_cut = k->kernel_cut;
 		row->python_end = k->python_end;
-		if (task) {
+		if (task && !s->lower.mode) {
 			const void *words = k->frames + k->kernel_count + k->user_count;
 
 			pyframes_take(&s->python, task, words, k->python_count,
@@ -193,7 +200,7 @@ static void on_stack(struct session *s, const struct stacks_stack *k)
 			row->python_count = k->python_count;
 		}
 	}
-	if (task && ask)
+	if (task && ask && !s->lower.mode)
 		pyframes_look(&s->python, task);
 	if (task && k->user_count && wants_table(k->end)) {
 		/* Without the process nothing but the first frame is sure. */
@@ -267,6 +274,15 @@ static uint64_t hash_of(const struct stacks_stack *k)
 	return h ? h : 1;
 }
 
+void session_take(struct session *s, struct stacks_sample *p, struct stacks_stack *k)
+{
+	if (k->kernel_count || k->user_count) {
+		k->hash = p->stack = hash_of(k);
+		on_stack(s, k);
+	}
+	on_sample(s, p);
+}
+
 /* Off the CPU to the very end: it has no end of its own that anything would have been told at. */
 static void on_still(void *ctx, const struct stacks_sample *p, const struct stacks_stack *k)
 {
@@ -338,10 +354,13 @@ static int turn(struct session *s)
 	s->events_len = s->order_count = s->order_next = 0;
 	perf_drain(&s->side, keep_event, s);
 	qsort(s->order, s->order_count, sizeof(*s->order), by_time);
-	stacks_probe_drain(&s->probe);
+	if (!s->lower.mode)
+		stacks_probe_drain(&s->probe);
 	apply_events(s, UINT64_MAX);
-	unwinder_turn(&s->unwinder, now);
-	session_allocs_turn(s, now);
+	if (!s->lower.mode) {
+		unwinder_turn(&s->unwinder, now);
+		session_allocs_turn(s, now);
+	}
 	if (now - s->swept_ns > SWEEP_NS) {
 		tasks_sweep(&s->tasks, now - SWEEP_NS);
 		s->swept_ns = now;
@@ -361,30 +380,39 @@ static void enough_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-static int open_side(struct session *s, struct err *e)
+/* bpf: what came of the programs.  Without them the samples are in these rings as well. */
+static int open_side(struct session *s, int bpf, struct err *e)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = page;
+	size_t bytes = page, all = s->limits.side_bytes + (bpf < 0 ? s->limits.ring_bytes : 0);
 	int r;
 
-	while (bytes * 2 * s->cpu_count <= s->limits.side_bytes && bytes < 64 * 1024)
+	while (bytes * 2 * s->cpu_count <= all && bytes < 64 * 1024)
 		bytes *= 2;
-	r = perf_open_side(&s->side, s->cpus, s->cpu_count, bytes, e);
+	if (bpf < 0)
+		r = lower_open(s, bytes, e);
+	else
+		r = perf_open_side(&s->side, s->cpus, s->cpu_count, bytes, e);
 	if (r < 0)
 		return r;
-	s->side_epoll = epoll_create1(EPOLL_CLOEXEC);
+	/* The event of a thread that has ended is readable for ever. */
+	if (s->lower.mode != LOWER_OWN)
+		s->side_epoll = epoll_create1(EPOLL_CLOEXEC);
 	for (size_t i = 0; s->side_epoll >= 0 && i < s->side.count; i++) {
 		struct epoll_event ev = {.events = EPOLLIN};
 
 		epoll_ctl(s->side_epoll, EPOLL_CTL_ADD, s->side.rings[i].fd, &ev);
 	}
 	/* Twice what the rings hold: they fill while they are read. */
-	s->events_cap = 2 * bytes * s->side.count;
+	s->events_cap = 2 * bytes * (s->lower.mode ? s->cpu_count : s->side.count);
 	s->order_cap = s->events_cap / 48;
 	s->events = malloc(s->events_cap + 1);
 	s->order = calloc(s->order_cap + 1, sizeof(*s->order));
 	if (!s->events || !s->order)
 		return err_errno(e, ENOMEM, "stacks");
+	/* Samples begin with the session. */
+	if (s->lower.mode)
+		return 0;
 	r = perf_enable(&s->side, true);
 	return r < 0 ? err_errno(e, r, "perf event: starting it") : 0;
 }
@@ -425,15 +453,14 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 	r = stacks_probe_open(&s->probe, &o, session_record, s, e);
 	if (turn_fd >= 0)
 		close(turn_fd);
-	if (!r)
-		r = open_side(s, e);
+	r = open_side(s, r, e);
 	if (!r) {
 		r = tasks_init(&s->tasks, &limits->tasks, c->root, getppid());
 		target = (struct unwind_target){.mappings = s->probe.mappings,
 						.max_mappings = limits->mappings,
 						.set = stacks_probe_set_process,
 						.ctx = &s->probe};
-		if (!r)
+		if (!r && !s->lower.mode)
 			r = unwinder_init(&s->unwinder, &s->tasks, &target, c->root, s->probe.rows,
 					  limits->rows, limits->files);
 		if (!r)
@@ -442,7 +469,7 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 			r = offcpu_init(&s->offcpu, limits->tasks.threads);
 		if (!r)
 			r = growth_init(&s->growth, limits->growth, limits->spaces + HEAP_PIDS_MAX);
-		if (!r)
+		if (!r && !s->lower.mode)
 			r = pyframes_init(&s->python, c->root, &s->tasks.paths,
 					  limits->python_frames, limits->python_processes,
 					  stacks_probe_set_python, &s->probe);
@@ -484,12 +511,19 @@ int session_start(struct session *s, struct err *e)
 {
 	int r;
 
-	pyframes_find(&s->python, FIND_PYTHON_NS);
-	r = stacks_probe_start(&s->probe, s->cpus, s->cpu_count, s->limits.hz, e);
+	if (!s->lower.mode) {
+		pyframes_find(&s->python, FIND_PYTHON_NS);
+		r = stacks_probe_start(&s->probe, s->cpus, s->cpu_count, s->limits.hz, e);
+	} else {
+		r = perf_enable(&s->side, true);
+		if (r < 0)
+			err_errno(e, r, "perf event: starting it");
+	}
 	if (r < 0)
 		return r;
 	s->start_ns = s->swept_ns = clock_ns(CLOCK_MONOTONIC);
-	session_allocs_start(s);
+	if (!s->lower.mode)
+		session_allocs_start(s);
 	return member_open(s->c->out, "tables/stack_samples.tsv", SAMPLES_HEADER);
 }
 
@@ -500,11 +534,12 @@ int session_run(struct session *s)
 
 	while (!r) {
 		uint64_t now = clock_ns(CLOCK_MONOTONIC), left;
-		bool eager = !unwinder_idle(&s->unwinder) || now - s->start_ns < EAGER_NS ||
-			     now - s->wanted_ns < EAGER_NS;
+		bool eager = !s->lower.mode &&
+			     (!unwinder_idle(&s->unwinder) || now - s->start_ns < EAGER_NS ||
+			      now - s->wanted_ns < EAGER_NS);
 		struct pollfd fds[] = {
 			{.fd = c->stop_fd, .events = POLLIN},
-			{.fd = stacks_probe_fd(&s->probe), .events = POLLIN},
+			{.fd = s->lower.mode ? -1 : stacks_probe_fd(&s->probe), .events = POLLIN},
 			{.fd = s->side_epoll, .events = POLLIN},
 			{.fd = s->unwinder.maker.busy ? s->unwinder.maker.fd : -1,
 			 .events = POLLIN},
@@ -531,7 +566,7 @@ int session_stop(struct session *s)
 	s->end_ns = clock_ns(CLOCK_MONOTONIC);
 	int r = turn(s);
 
-	if (!r)
+	if (!r && !s->lower.mode)
 		session_take_growth(s);
 	if (!r && s->probe.slot_count) {
 		r = stacks_probe_still(&s->probe, on_still, s);

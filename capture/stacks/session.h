@@ -10,6 +10,7 @@
 #include "../collect.h"
 #include "../symbols/symbols.h"
 #include "growth.h"
+#include "lower.h"
 #include "offcpu.h"
 #include "perf.h"
 #include "probe.h"
@@ -42,6 +43,7 @@ struct session {
 	struct collect *c;
 	struct session_limits limits;
 	struct stacks_probe probe;
+	struct lower lower; /* instead of the probe */
 	struct perf_set side;
 	int side_epoll;
 	struct tasks tasks;

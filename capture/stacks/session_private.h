@@ -17,3 +17,5 @@ void session_allocs_start(struct session *s);
 void session_allocs_turn(struct session *s, uint64_t now);
 /* What of it was not freed. */
 void session_allocs_stop(struct session *s);
+/* A sample of the lower rung with its stack, which gets its hash here. */
+void session_take(struct session *s, struct stacks_sample *p, struct stacks_stack *k);

@@ -26,6 +26,7 @@ static const char *const ends[] = {
 	[STACKS_END_STUCK] = "stuck",
 	[STACKS_END_REGISTERS] = "no-registers",
 	[STACKS_END_ASLEEP] = "asleep",
+	[STACKS_END_POINTERS] = "pointers",
 };
 
 static const char *const python_ends[] = {
@@ -171,16 +172,48 @@ static void pair_text(struct emit *out, const char *key, const char *value)
 }
 
 /* Hz × CPUs × seconds: what an event that always ticks gives, idle CPUs included. */
-static uint64_t expected(const struct session *s)
+static uint64_t expected(const struct session *s, size_t clocks)
 {
-	return (uint64_t)((double)(s->end_ns - s->start_ns) / 1e9 * s->limits.hz *
-				  (double)s->probe.clock.count +
+	return (uint64_t)((double)(s->end_ns - s->start_ns) / 1e9 * s->limits.hz * (double)clocks +
 			  0.5);
 }
 
 static uint64_t since(const struct session *s, uint64_t ns)
 {
 	return ns > s->c->window_start_ns ? ns - s->c->window_start_ns : 0;
+}
+
+/* The same table of the lower rung: what it has none of is not there. */
+static int write_lower(struct session *s)
+{
+	struct emit *out = s->c->out;
+	const struct lower *l = &s->lower;
+	int r = member_open(out, "tables/stack_capture.tsv", "key\tvalue\n");
+
+	if (r)
+		return r;
+	pair_text(out, "mode", l->mode == LOWER_ALL ? "perf" : "perf-own");
+	pair(out, "hz", s->limits.hz);
+	pair_text(out, "clock", perf_clock_name(l->clock));
+	pair(out, "cpus", l->cpus);
+	pair(out, "start_ns", since(s, s->start_ns));
+	pair(out, "end_ns", since(s, s->end_ns));
+	if (l->mode == LOWER_ALL && l->clock == PERF_CLOCK_CPU)
+		pair(out, "samples_expected", expected(s, l->cpus));
+	pair(out, "events", l->events);
+	pair(out, "idle", l->idle);
+	pair(out, "samples_received", s->samples_written);
+	pair(out, "lost_ring_full", s->side.lost + s->side_dropped);
+	pair(out, "throttled", s->side.throttled);
+	pair(out, "stacks_dropped", s->stacks.dropped);
+	pair_text(out, "off_cpu", "needs BPF");
+	/* The rings are one: what of it were samples is not known. */
+	emit_loss(out, "samples or process events: ring full", s->side.lost + s->side_dropped);
+	emit_loss(out, "samples: throttled", s->side.throttled);
+	emit_loss(out, "stacks that did not fit", s->stacks.dropped);
+	emit_loss(out, "processes, threads, mappings that did not fit",
+		  s->tasks.dropped_tasks + s->tasks.dropped_maps + s->tasks.dropped_rows);
+	return member_close(out, false);
 }
 
 static int write_capture(struct session *s)
@@ -207,7 +240,7 @@ static int write_capture(struct session *s)
 	pair(out, "end_ns", since(s, s->end_ns));
 	/* Cycles stand still on an idle CPU: what is to be expected is not known. */
 	if (s->probe.clock_kind == PERF_CLOCK_CPU)
-		pair(out, "samples_expected", expected(s));
+		pair(out, "samples_expected", expected(s, s->probe.clock.count));
 	pair(out, "events", n.events);
 	pair(out, "idle", n.idle);
 	pair(out, "samples_received", s->samples_written);
@@ -277,10 +310,10 @@ int session_write(struct session *s)
 	int r = member_close(s->c->out, false);
 
 	if (!r)
-		r = write_capture(s);
+		r = s->lower.mode ? write_lower(s) : write_capture(s);
 	if (!r)
 		r = write_stacks(s);
-	if (!r)
+	if (!r && !s->lower.mode)
 		r = pyframes_write(&s->python, s->c->out);
 	if (!r)
 		r = write_tasks(s);
