@@ -6,8 +6,13 @@
 #define PILOT_NS (20 * NSEC_PER_MSEC) /* the first strata: how many events are there? */
 #define PILOTS 2
 #define GATED_NS (100 * NSEC_PER_MSEC)
-#define DETACHED_NS (200 * NSEC_PER_MSEC)
-#define LEAD_NS (3 * NSEC_PER_MSEC) /* as long as a scheduler lets one run, or so */
+/*
+ * Where the probe is detached between slices: so many of them in a window, or as many as there are
+ * of strata of that length.  Long slices are better than many, for where CPUs are taken each begins
+ * with what user space and the patching held up.
+ */
+#define DETACHED_PARTS 20
+#define DETACHED_NS (500 * NSEC_PER_MSEC)
 #define SLICE_MIN_NS (NSEC_PER_MSEC / 2)
 #define SHORT_NS NSEC_PER_SEC /* of strata that grow for a slice of that length */
 /* From this share on the gaps are not worth it. */
@@ -22,6 +27,11 @@ static double larger(double a, double b)
 	return a > b ? a : b;
 }
 
+static double smaller(double a, double b)
+{
+	return a < b ? a : b;
+}
+
 static void decide(struct delay_pace *p)
 {
 	if (p->whole * NEARLY_ALL <= DELAY_BUDGET) {
@@ -32,13 +42,14 @@ static void decide(struct delay_pace *p)
 		p->share = (DELAY_BUDGET - p->idle) / (p->whole - p->idle);
 	} else {
 		p->mode = DELAY_DETACHED;
-		p->share = (DELAY_BUDGET - DELAY_LEAD_BUDGET) / p->whole;
+		p->share = DELAY_BUDGET / p->whole;
 	}
 }
 
-void delay_pace_init(struct delay_pace *p, const struct delay_cost *cost)
+void delay_pace_init(struct delay_pace *p, const struct delay_cost *cost, uint64_t window_ns)
 {
 	*p = (struct delay_pace){.cost = *cost,
+				 .window_ns = (double)window_ns,
 				 .whole = FIRST_RATE * cost->event / 1e9,
 				 .idle = FIRST_RATE * cost->idle / 1e9};
 	decide(p);
@@ -64,10 +75,23 @@ void delay_pace_patched(struct delay_pace *p, uint64_t ns)
 	p->patch_ns = larger(FORGET * p->patch_ns, (double)ns);
 }
 
+/* How long a stratum must be for the sake of the machine. */
+static double seldom(const struct delay_pace *p)
+{
+	double wanted =
+		smaller(p->patch_ns / DELAY_PATCH_SHARE, p->window_ns / DELAY_SLICES_WANTED);
+
+	if (p->mode != DELAY_DETACHED)
+		return 0;
+	return larger(wanted, p->patch_ns / DELAY_PATCH_SHARE_MAX);
+}
+
 struct delay_plan delay_pace_plan(const struct delay_pace *p, uint64_t left_ns)
 {
-	double stratum = p->mode == DELAY_DETACHED ? DETACHED_NS : GATED_NS, slice;
-	double lead = LEAD_NS;
+	double stratum = GATED_NS, slice;
+
+	if (p->mode == DELAY_DETACHED)
+		stratum = larger(GATED_NS, smaller(DETACHED_NS, p->window_ns / DETACHED_PARTS));
 
 	if (p->seen < PILOTS)
 		stratum = PILOT_NS;
@@ -76,8 +100,8 @@ struct delay_plan delay_pace_plan(const struct delay_pace *p, uint64_t left_ns)
 		slice = SLICE_MIN_NS;
 		stratum = slice / p->share < SHORT_NS ? slice / p->share : SHORT_NS;
 	}
-	if (p->mode == DELAY_DETACHED && stratum < p->patch_ns / DELAY_PATCH_SHARE) {
-		stratum = p->patch_ns / DELAY_PATCH_SHARE;
+	if (stratum < seldom(p)) {
+		stratum = seldom(p);
 		slice = larger(p->share * stratum, SLICE_MIN_NS);
 	}
 	if (stratum > (double)left_ns) { /* the last one, of what is left */
@@ -86,11 +110,5 @@ struct delay_plan delay_pace_plan(const struct delay_pace *p, uint64_t left_ns)
 		if (slice < SLICE_MIN_NS / 2)
 			slice = 0;
 	}
-	if (p->mode == DELAY_DETACHED && p->idle * lead > DELAY_LEAD_BUDGET * stratum)
-		lead = DELAY_LEAD_BUDGET * stratum / p->idle;
-	if (lead > stratum - slice)
-		lead = stratum - slice;
-	return (struct delay_plan){.stratum_ns = (uint64_t)stratum,
-				   .lead_ns = (uint64_t)lead,
-				   .slice_ns = (uint64_t)slice};
+	return (struct delay_plan){.stratum_ns = (uint64_t)stratum, .slice_ns = (uint64_t)slice};
 }

@@ -17,10 +17,13 @@
 #define DELAY_BUDGET 0.006
 /* Of this at most so much goes into being attached without looking. */
 #define DELAY_IDLE_BUDGET 0.004
-/* Where it is detached between slices, so much of it goes into waiting for one. */
-#define DELAY_LEAD_BUDGET 0.0015
-/* Attaching and detaching take at most this share of the time. */
+/*
+ * Attaching and detaching take at most this share of the time, unless that would leave too few
+ * slices of the window to estimate from: so many are worth more, up to the second share.
+ */
 #define DELAY_PATCH_SHARE 0.02
+#define DELAY_SLICES_WANTED 10
+#define DELAY_PATCH_SHARE_MAX 0.25
 
 enum delay_mode {
 	DELAY_WHOLE,	/* looks all the time */
@@ -37,6 +40,7 @@ struct delay_cost {
 
 struct delay_pace {
 	struct delay_cost cost;
+	double window_ns;
 	enum delay_mode mode;
 	double share; /* of the time that it looks */
 	/* What it would take of the busiest CPU to look all the time, and never; and what attaching
@@ -45,16 +49,12 @@ struct delay_pace {
 	unsigned seen; /* how often delay_pace_seen() was told anything */
 };
 
-/*
- * A stratum of the window and how much of it is looked at.  The slice begins lead_ns after user
- * space has said so: where CPUs are taken, what runs right after user space itself ran is no fair
- * draw of what runs.
- */
+/* A stratum of the window and how much of it is looked at. */
 struct delay_plan {
-	uint64_t stratum_ns, lead_ns, slice_ns;
+	uint64_t stratum_ns, slice_ns;
 };
 
-void delay_pace_init(struct delay_pace *p, const struct delay_cost *cost);
+void delay_pace_init(struct delay_pace *p, const struct delay_cost *cost, uint64_t window_ns);
 /* So many on the busiest CPU while it looked for ns. */
 void delay_pace_seen(struct delay_pace *p, uint64_t events, uint64_t passed, uint64_t ns);
 /* It was attached and detached; both together took so long. */

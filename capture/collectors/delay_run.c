@@ -248,6 +248,9 @@ static uint64_t read_counts(struct delay_run *r, uint64_t ns)
 	}
 	r->total.lost += lost;
 	memcpy(r->before, r->per_cpu, (size_t)r->cpus * sizeof(*r->before));
+	r->taken = ((double)most * r->probe->cost.event +
+		    (double)most_passed * r->probe->cost.passed) /
+		   (double)(ns ? ns : 1);
 	delay_pace_seen(&r->pace, most, most_passed, ns);
 	return lost;
 }
@@ -282,7 +285,8 @@ static void be_punctual(void)
 /* One stratum with a slice in it.  1: the window was ended; else 0 or a negative errno. */
 static int sampled_stratum(struct delay_run *r, uint64_t end, struct err *e)
 {
-	uint64_t begun = now_ns(), at, closed;
+	/* It begins where the last one ended: what was done between them was time as well. */
+	uint64_t begun = r->covered_to_ns, at, closed;
 	struct delay_plan plan = delay_pace_plan(&r->pace, end > begun ? end - begun : 0);
 	bool stop;
 	int rc;
@@ -290,28 +294,28 @@ static int sampled_stratum(struct delay_run *r, uint64_t end, struct err *e)
 	if (!plan.slice_ns)
 		return wait_until(r, end) ? 1 : 0;
 	be_punctual();
-	at = begun + next_random(r) % (plan.stratum_ns - plan.slice_ns - plan.lead_ns + 1);
+	at = begun + next_random(r) % (plan.stratum_ns - plan.slice_ns + 1);
 	if (wait_until(r, at))
 		return 1;
 	rc = attach(r, e);
 	if (rc < 0)
 		return rc;
-	at = now_ns() + plan.lead_ns;
+	at = now_ns();
 	open_window(r, at, at + plan.slice_ns);
 	stop = wait_until(r, at + plan.slice_ns);
 	closed = now_ns();
 	if (closed > at + plan.slice_ns)
 		closed = at + plan.slice_ns;
 	close_window(r);
-	if (closed <= at) /* stopped before it began */
-		return 1;
 	read_counts(r, closed - at);
 	detach_if_dear(r);
 	if (!stop)
 		stop = wait_until(r, begun + plan.stratum_ns);
-	empty_maps(r, &(struct delay_slice){.stratum_ns = now_ns() - begun,
+	r->covered_to_ns = now_ns();
+	empty_maps(r, &(struct delay_slice){.stratum_ns = r->covered_to_ns - begun,
 					    .slice_ns = closed - at,
-					    .number = r->strata});
+					    .number = r->strata,
+					    .taken = r->taken});
 	r->strata++;
 	return stop;
 }
@@ -338,7 +342,7 @@ static int watched_stretch(struct delay_run *r, uint64_t end, struct err *e)
 		seen = now;
 	}
 	close_window(r);
-	seen = now_ns();
+	r->covered_to_ns = seen = now_ns();
 	detach_if_dear(r);
 	if (r->probe->unfinished)
 		r->probe->unfinished(r, begun, seen);
@@ -357,8 +361,8 @@ int delay_run_watch(struct delay_run *r, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	delay_pace_init(&r->pace, &r->probe->cost);
-	r->start_ns = now_ns();
+	delay_pace_init(&r->pace, &r->probe->cost, end - r->c->window_start_ns);
+	r->start_ns = r->covered_to_ns = now_ns();
 	while (rc == 0 && now_ns() < end && !collect_stopping(r->c)) {
 		if (r->pace.mode == DELAY_WHOLE)
 			rc = watched_stretch(r, end, e);

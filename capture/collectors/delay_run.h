@@ -47,8 +47,9 @@ struct delay_run {
 
 	struct delay_counts *per_cpu, *before;
 	int counts_fd, cpus;
-	uint64_t rng, attach_ns;
+	uint64_t rng, attach_ns, covered_to_ns;
 	struct delay_pace pace;
+	double taken; /* of the busiest CPU, by the last looking: a share */
 	/* What came of it. */
 	uint64_t start_ns, end_ns, watched_ns, covered_ns, slices, strata;
 	uint64_t attachments;

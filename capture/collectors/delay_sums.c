@@ -145,6 +145,8 @@ void delay_sums_add(struct delay_sums *s, const void *key, const struct delay_va
 		finish_pair(r);
 		r->pair = slice->number / 2;
 	}
+	if (slice->taken > 0)
+		r->missed += slice->taken < 0.5 ? count * slice->taken / (1 - slice->taken) : count;
 	r->pair_count[slice->number & 1] += count;
 	r->pair_ns[slice->number & 1] += ns;
 	r->pair_factor = 1 - 1 / weight;
@@ -152,6 +154,12 @@ void delay_sums_add(struct delay_sums *s, const void *key, const struct delay_va
 
 void delay_sums_end(struct delay_sums *s)
 {
-	for (size_t i = 0; i < s->count; i++)
-		finish_pair(&s->rows[i]);
+	for (size_t i = 0; i < s->count; i++) {
+		struct delay_sum *r = &s->rows[i];
+
+		finish_pair(r);
+		/* Twice the standard deviation is all of it. */
+		r->count_var += r->missed * r->missed / 4;
+		r->missed = 0;
+	}
 }

@@ -7,6 +7,10 @@
  * is the estimate.  Its variance is estimated from strata side by side, as if the two of a pair
  * had the same mean: Σ (y1 − y2)² (1 − slice/stratum) (collapsed strata; Cochran, Sampling
  * Techniques, 5A.12).  It errs to the large side.
+ *
+ * Being looked at costs time, and a program that has none to spare does less in a slice than it
+ * would have done: by how much at most is known, whether it did is not.  That goes into the
+ * variance of counts.
  */
 #pragma once
 
@@ -32,6 +36,7 @@ struct delay_sum {
 	/* The pair of strata that is being added up. */
 	uint64_t pair;
 	double pair_count[2], pair_ns[2], pair_factor;
+	double missed; /* of count, at most: not done for being looked at */
 };
 
 struct delay_sums {
@@ -46,6 +51,7 @@ struct delay_sums {
 struct delay_slice {
 	uint64_t stratum_ns, slice_ns; /* equal: all of it was seen */
 	uint64_t number;	       /* of the stratum */
+	double taken;		       /* of the slice, by the looking itself: a share */
 };
 
 void delay_sums_init(struct delay_sums *s, size_t key_size);

@@ -18,7 +18,7 @@ static struct delay_pace at_rate(double per_s)
 {
 	struct delay_pace p;
 
-	delay_pace_init(&p, &cost);
+	delay_pace_init(&p, &cost, 1000 * S);
 	for (int i = 0; i < 100; i++)
 		delay_pace_seen(&p, (uint64_t)(per_s / 10), 0, S / 10);
 	return p;
@@ -28,7 +28,7 @@ static void test_unbounded(void **state)
 {
 	struct delay_pace p;
 
-	delay_pace_init(&p, &(struct delay_cost){0});
+	delay_pace_init(&p, &(struct delay_cost){0}, 10 * S);
 	assert_int_equal(p.mode, DELAY_WHOLE);
 	delay_pace_seen(&p, 1000000000, 1000000000, S);
 	assert_int_equal(p.mode, DELAY_WHOLE);
@@ -50,12 +50,10 @@ static void test_budget(void **state)
 		struct delay_pace p = at_rate(rate);
 		struct delay_plan plan = delay_pace_plan(&p, 1000 * S);
 		double looks = (double)plan.slice_ns / (double)plan.stratum_ns;
-		double waits = (double)plan.lead_ns / (double)plan.stratum_ns;
-		double idle = p.mode == DELAY_GATED ? 1 - looks : waits;
+		double idle = p.mode == DELAY_GATED ? 1 - looks : 0;
 		double takes = rate * (looks * cost.event + idle * cost.idle) / 1e9;
 
-		assert_true(plan.slice_ns > 0 && plan.lead_ns > 0);
-		assert_true(plan.slice_ns + plan.lead_ns <= plan.stratum_ns);
+		assert_true(plan.slice_ns > 0 && plan.slice_ns <= plan.stratum_ns);
 		if (plan.stratum_ns < S) /* beyond, a slice cannot be shorter */
 			assert_true(takes < DELAY_BUDGET * 1.01);
 	}
@@ -66,7 +64,7 @@ static void test_passed(void **state)
 {
 	struct delay_pace p;
 
-	delay_pace_init(&p, &cost);
+	delay_pace_init(&p, &cost, 1000 * S);
 	for (int i = 0; i < 10; i++)
 		delay_pace_seen(&p, 0, 1000000, S);
 	assert_int_equal(p.mode, DELAY_DETACHED);
@@ -79,7 +77,7 @@ static void test_pilots(void **state)
 	struct delay_plan plan;
 
 	/* Nothing is known: short, and as if there were very many. */
-	delay_pace_init(&p, &cost);
+	delay_pace_init(&p, &cost, 1000 * S);
 	assert_int_equal(p.mode, DELAY_DETACHED);
 	plan = delay_pace_plan(&p, 10 * S);
 	assert_true(plan.stratum_ns < 60 * MS && plan.slice_ns < MS);
@@ -117,8 +115,14 @@ static void test_patching(void **state)
 	assert_true((double)slow.stratum_ns * DELAY_PATCH_SHARE >= 0.999 * 100 * (double)MS);
 	assert_true(slow.slice_ns * quick.stratum_ns / slow.stratum_ns <= quick.slice_ns + 1);
 	assert_true(slow.slice_ns * quick.stratum_ns / slow.stratum_ns >= quick.slice_ns - 1);
+	/* But a window of ten seconds has its ten slices, */
+	p.window_ns = 10 * (double)S;
+	assert_true(delay_pace_plan(&p, 1000 * S).stratum_ns == S);
+	/* unless the machine is so sick that there is little else but patching. */
+	delay_pace_patched(&p, S);
+	assert_true(delay_pace_plan(&p, 1000 * S).stratum_ns == 4 * S);
 	/* Once is forgotten. */
-	for (int i = 0; i < 40; i++)
+	for (int i = 0; i < 80; i++)
 		delay_pace_patched(&p, MS);
 	assert_true(delay_pace_plan(&p, 1000 * S).stratum_ns == quick.stratum_ns);
 }

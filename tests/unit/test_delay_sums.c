@@ -152,12 +152,29 @@ static void test_full(void **state)
 	delay_sums_deinit(&s);
 }
 
+/* What a program may have missed for being looked at is in the interval. */
+static void test_taken(void **state)
+{
+	struct delay_slice slice = {.stratum_ns = 10 * S, .slice_ns = S, .taken = 0.2};
+	struct delay_key key = {.tgid = 1};
+	struct delay_value v = {.count = 80}; /* of 100 that it would have made */
+	struct delay_sums s;
+
+	delay_sums_init(&s, sizeof(key));
+	for (slice.number = 0; slice.number < 10; slice.number++)
+		delay_sums_add(&s, &key, &v, &slice);
+	delay_sums_end(&s);
+	assert_true(s.rows[0].count == 8000);
+	assert_true(s.rows[0].count + 2 * sqrt(s.rows[0].count_var) > 9999);
+	assert_true(s.rows[0].count + 2 * sqrt(s.rows[0].count_var) < 10001);
+	delay_sums_deinit(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),
-		cmocka_unit_test(test_pair),
-		cmocka_unit_test(test_simulation),
+		cmocka_unit_test(test_taken), cmocka_unit_test(test_whole),
+		cmocka_unit_test(test_pair),  cmocka_unit_test(test_simulation),
 		cmocka_unit_test(test_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
