@@ -82,8 +82,8 @@ static __always_inline struct delay_counts *counted(void)
 	return bpf_map_lookup_elem(&counts, &zero);
 }
 
-/* The time, or 0 outside the window.  Between slices this is all a program does: the clock is dearer
- * than the look at whether there is one. */
+/* The time, or 0 outside the window.  Between slices this is all a program does: the clock is
+ * dearer than the look at whether there is one. */
 static __always_inline __u64 time_in_window(void)
 {
 	__u64 end = window.end_ns, now;

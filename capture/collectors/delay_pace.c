@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "delay_pace.h"
-
-#include "../base/clock.h"
-
-#define PILOT_NS (20 * NSEC_PER_MSEC) /* the first strata: how many events are there? */
+#define PILOT_NS 20e6 /* the first strata: how many events are there? */
 #define PILOTS 2
-#define GATED_NS (100 * NSEC_PER_MSEC)
+#define GATED_NS 100e6
 /*
  * Where the probe is detached between slices: so many of them in a window, or as many as there are
  * of strata of that length.  Long slices are better than many, for where CPUs are taken each begins
  * with what user space and the patching held up.
  */
 #define DETACHED_PARTS 20
-#define DETACHED_NS (500 * NSEC_PER_MSEC)
-#define SLICE_MIN_NS (NSEC_PER_MSEC / 2)
-#define SHORT_NS NSEC_PER_SEC /* of strata that grow for a slice of that length */
+#define DETACHED_NS 500e6
+#define SLICE_MIN_NS 0.5e6
+#define SHORT_NS 1e9 /* of strata that grow for a slice of that length */
 /* From this share on the gaps are not worth it. */
 #define NEARLY_ALL 0.5
 /* Before anything is known: events in a second. */

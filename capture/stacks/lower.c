@@ -73,7 +73,7 @@ static void add_threads_of(struct tids *t, int proc, const char *pid)
 		if (d->d_name[0] < '0' || d->d_name[0] > '9')
 			continue;
 		if (t->count < THREADS_MAX)
-			t->tids[t->count++] = (pid_t)atol(d->d_name);
+			t->tids[t->count++] = (pid_t)strtol(d->d_name, NULL, 10);
 		else
 			t->left_out++;
 	}
