@@ -339,6 +339,17 @@ static void damage(struct model_build *b)
 			add(b, tables[i].what, "the archive has more of them than are analysed");
 }
 
+/* Stacks without those of growing heaps. */
+static void growth(struct model_build *b)
+{
+	for (size_t i = 0; i < b->f->stack_settings.count; i++) {
+		const struct fact_stack_setting *s = &b->f->stack_settings.rows[i];
+
+		if (s->key && s->value && !strcmp(s->key, "growth") && strcmp(s->value, "on") != 0)
+			add(b, "where heaps grew", s->value);
+	}
+}
+
 /* What no collector of the capture looked at; a healthy verdict does not speak of it. */
 static void not_looked_at(struct model_build *b)
 {
@@ -358,6 +369,7 @@ int model_build_not_seen(struct model_build *b)
 	scan(b);
 	files(b);
 	damage(b);
+	growth(b);
 	not_looked_at(b);
 	return 0;
 }

@@ -21,8 +21,10 @@ struct mm_struct {
 	struct percpu_counter rss_stat[4];
 } __attribute__((preserve_access_index));
 
-/* Before 6.2. */
-struct mm_rss_stat;
+/* Before 6.2.  Known by its name; a mere declaration would match nothing. */
+struct mm_rss_stat {
+	int events;
+} __attribute__((preserve_access_index));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -257,6 +257,13 @@ static void growing(const struct model *m, const struct model_heap *h, struct fi
 		finding_advice(out, f,
 			       "Find what allocates: the allocation stacks of the program, or its "
 			       "own statistics of caches and connections.");
+	/* Who touches new memory first is not always who keeps it. */
+	if (!types && g && g->kind == GROWTH_FAULT)
+		finding_advice(out, f,
+			       "Capture again with --heap %" PRIu64
+			       ": then what is allocated and not "
+			       "freed is followed, by stack; that slows the process a little.",
+			       heap->pid);
 	finding_advice(out, f,
 		       "Until it is mended, bound it (memory.max of its cgroup, or a restart "
 		       "before memory runs out), so that it does not take others along.");

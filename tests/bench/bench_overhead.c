@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Work that can be counted, for tests/bench/overhead.sh: bench_overhead cpu|switch|syscall SECONDS.
- * One thread on each CPU (switch: a pair) for so long; prints how many rounds all of them made.
+ * Work that can be counted, for tests/bench/overhead.sh and growth.sh:
+ * bench_overhead cpu|switch|syscall|fault|malloc SECONDS.  One thread on each CPU (switch: a pair)
+ * for so long; prints how many rounds all of them made.
  */
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -43,6 +45,38 @@ static void in_the_kernel(uint64_t *n)
 		for (int i = 0; i < 1000; i++)
 			syscall(SYS_getppid);
 		(*n) += 1000;
+	}
+}
+
+/* Fresh memory, page by page; each round is a page. */
+static void in_page_faults(uint64_t *n)
+{
+	const size_t pages = 256, page = (size_t)sysconf(_SC_PAGESIZE);
+
+	while (now() < end_time) {
+		char *p = mmap(NULL, pages * page, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (p == MAP_FAILED)
+			exit(1);
+		madvise(p, pages * page, MADV_NOHUGEPAGE);
+		for (size_t i = 0; i < pages; i++)
+			((volatile char *)p)[i * page] = 1;
+		munmap(p, pages * page);
+		(*n) += pages;
+	}
+}
+
+static void in_malloc(uint64_t *n)
+{
+	void *block[64] = {0};
+
+	while (now() < end_time) {
+		for (size_t i = 0; i < 1024; i++) {
+			free(block[i % 64]);
+			block[i % 64] = malloc(64 + i % 128);
+		}
+		(*n) += 1024;
 	}
 }
 
@@ -82,6 +116,10 @@ static void *run(void *arg)
 		back_and_forth(n);
 	else if (mode == 'k')
 		in_the_kernel(n);
+	else if (mode == 'f')
+		in_page_faults(n);
+	else if (mode == 'm')
+		in_malloc(n);
 	else
 		on_the_cpu(n);
 	return NULL;
@@ -95,7 +133,11 @@ int main(int argc, char **argv)
 
 	if (argc != 3)
 		return 2;
-	mode = !strcmp(argv[1], "switch") ? 's' : !strcmp(argv[1], "syscall") ? 'k' : 'c';
+	mode = !strcmp(argv[1], "switch")    ? 's'
+	       : !strcmp(argv[1], "syscall") ? 'k'
+	       : !strcmp(argv[1], "fault")   ? 'f'
+	       : !strcmp(argv[1], "malloc")  ? 'm'
+					     : 'c';
 	end_time = now() + atof(argv[2]);
 	if (cpus > THREADS_MAX)
 		cpus = THREADS_MAX;
