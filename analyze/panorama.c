@@ -437,7 +437,7 @@ int model_build_panorama(struct model_build *b)
 	bytes = gpu(b, &source);
 	part(b, "gpu", "GPU drivers", source, bytes);
 	/* __get_free_pages() of alloc_one_pg_vec_page(), and fragments of socket buffers. */
-	part(b, "network", "Network: packet rings, socket queues, page pools",
+	part(b, "network", "Network buffers",
 	     "packet_sock rings + fragments of socket buffers + page pools",
 	     network(b, areas.packet_rings));
 	/* alloc_page() of pipe_write(), and the pages a pipe keeps for the next write. */

@@ -24,6 +24,7 @@
 #define SHADOW 26.0    /* from the strip to the picture */
 #define CHILDREN 14    /* shown in one block */
 #define SMALLEST 0.004 /* of what is in use, to be drawn inside a block */
+#define NAMELESS 0.008 /* of what is in use: a block below that has no room for its name */
 
 static const struct look {
 	const char *id, *group, *link;
@@ -55,7 +56,7 @@ static const struct look {
 	{"driver-other", "driver", "#counters"},
 	{"reserved", "reserved", "#counters"},
 	{"kernel-image", "kernel", "#counters"},
-	{"unaccounted", "unaccounted", "#part-unaccounted"},
+	{"unaccounted", "unaccounted", "#accounts"},
 };
 
 static struct look look(const char *id)
@@ -130,7 +131,10 @@ static double in_use(const struct model *m)
 static bool is_kind_of(const char *id, const char *kind)
 {
 	if (!strcmp(id, "network"))
-		return !strcmp(kind, "packet-ring") || !strcmp(kind, "socket");
+		return !strcmp(kind, "packet-ring") || !strcmp(kind, "socket") ||
+		       !strcmp(kind, "page-pool");
+	if (!strcmp(id, "gpu"))
+		return !strcmp(kind, "drm");
 	if (!strcmp(id, "pipes"))
 		return !strcmp(kind, "pipe");
 	if (!strcmp(id, "bpf"))
@@ -184,6 +188,29 @@ static bool is_file_part(const char *id)
 	return !strcmp(id, "page-cache") || !strcmp(id, "file-mapped") || !strcmp(id, "buffers");
 }
 
+/* Those too small to bear a name stand as one that does; the table below has each.  Sorted, as
+ * blocks was. */
+static size_t join_smallest(struct block *blocks, size_t n, double used)
+{
+	struct block joined = {"Smaller parts", "kernel", "#memory", 0, {{0}}, 0};
+	size_t kept = 0, count = 0;
+
+	for (size_t i = 0; i < n; i++)
+		count += blocks[i].bytes < used * NAMELESS &&
+			 strcmp(blocks[i].group, "unaccounted") != 0;
+	if (count < 2)
+		return n;
+	for (size_t i = 0; i < n; i++)
+		if (blocks[i].bytes < used * NAMELESS &&
+		    strcmp(blocks[i].group, "unaccounted") != 0)
+			joined.bytes += blocks[i].bytes;
+		else
+			blocks[kept++] = blocks[i];
+	blocks[kept++] = joined;
+	qsort(blocks, kept, sizeof(*blocks), larger_block);
+	return kept;
+}
+
 /* From malloc; the blocks that are larger than nothing, largest first. */
 static struct block *make_blocks(const struct model *m, size_t *ret_count)
 {
@@ -214,7 +241,7 @@ static struct block *make_blocks(const struct model *m, size_t *ret_count)
 			(struct block){"Unaccounted",	       "unaccounted", "#part-unaccounted",
 				       (double)m->unaccounted, {{0}},	      0};
 	qsort(blocks, n, sizeof(*blocks), larger_block);
-	*ret_count = n;
+	*ret_count = join_smallest(blocks, n, in_use(m));
 	return blocks;
 }
 
@@ -437,10 +464,7 @@ static void row(struct tree *t, xmlNodePtr body, const char *id, const char *nam
 	tree_attr(t, svg, "viewBox", "0 0 10 10");
 	tree_attr(t, svg, "aria-hidden", "true");
 	box(t, svg, "ground", (struct rect){0, 0, 10, 10});
-	if (strcmp(id, "unaccounted") != 0)
-		tree_attr(t, tree_say(t, th, "a", NULL, name), "href", l.link);
-	else
-		tree_text(t, th, name);
+	tree_attr(t, tree_say(t, th, "a", NULL, name), "href", l.link);
 	td = tree_add(t, tr, "td", "n");
 	tree_attrf(t, td, "title", "%.0f bytes", bytes);
 	tree_text(t, td, figure_bytes(bytes, text));

@@ -186,20 +186,28 @@ static void huge(size_t bytes)
 	ready(bytes);
 }
 
+#define UDMABUF (32 * MIB) /* of each; the driver allows 64 MiB (size_limit_mb) */
+
 static void udmabuf(size_t bytes)
 {
-	struct udmabuf_create u = {.size = bytes};
-	int dev = open("/dev/udmabuf", O_RDWR), mem = memfd_create("hog", MFD_ALLOW_SEALING);
+	int dev = open("/dev/udmabuf", O_RDWR);
+	size_t done = 0;
 
-	if (dev < 0 || mem < 0)
+	if (dev < 0)
 		die("/dev/udmabuf");
-	if (ftruncate(mem, (off_t)bytes) < 0 || fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
-		die("memfd");
-	u.memfd = (unsigned)mem;
-	if (ioctl(dev, UDMABUF_CREATE, &u) < 0)
-		die("UDMABUF_CREATE");
-	close(mem);
-	ready(bytes);
+	for (; done < bytes; done += UDMABUF) {
+		struct udmabuf_create u = {.size = UDMABUF};
+		int mem = memfd_create("hog", MFD_ALLOW_SEALING);
+
+		if (mem < 0 || ftruncate(mem, UDMABUF) < 0 ||
+		    fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK) < 0)
+			die("memfd");
+		u.memfd = (unsigned)mem;
+		if (ioctl(dev, UDMABUF_CREATE, &u) < 0)
+			die("UDMABUF_CREATE");
+		close(mem); /* now no counter has its pages */
+	}
+	ready(done);
 }
 
 #define RING_ENTRIES 32768u /* 2 MiB, and as much again for what is returned */

@@ -112,7 +112,7 @@ done <<-END
 	uring uring 256 io-uring io-uring 3
 	messages messages 300 socket slab-unreclaimable 20
 	pool pool 300 socket network 5
-	udmabuf udmabuf 256 dma-buf shared-memory 20
+	udmabuf udmabuf 256 dma-buf dma-buf 20
 END
 
 # Slab that no descriptor leads to: as a leak of the kernel's own it has no holder, but a size and a cache.

@@ -157,6 +157,54 @@ compare_recording() {
 }
 recorded_rows() { member "$1" "tables/$2.tsv" | awk -F'\t' -v OFS='\t' -v t="$2" 't == "page_cache_files" { $9 = $10 = $16 = "" } 1' | sort; }
 
+# compare_named KERNEL DIR: every byte of a quiet machine has a name, but for 0.3% of MemTotal.
+compare_named() {
+	local report=$TMP/named-hog-none.json total rest archive
+	for archive in hog-none auto; do
+		"$ANALYZE" -q -o "$TMP/named.html" --json "$TMP/named-$archive.json" "$2/$archive.tar.zst" || {
+			fail "$1: $archive is analysed" "exit $?"
+			return
+		}
+	done
+	read -r total rest <<<"$(jq -r '"\(.memory.total_bytes) \(.memory.unaccounted_bytes)"' "$report")"
+	check "$1: unaccounted is below 0.3% of memory ($((rest / 1024)) of $((total / 1024)) KiB)" \
+		test "$total" -gt 0 -a $((rest < 0 ? -rest : rest)) -lt $((total * 3 / 1000))
+	equal "$1: the parts and what is unaccounted for add up to MemTotal" "$total" \
+		"$(jq -r '([.memory.parts[].bytes] | add) + .memory.unaccounted_bytes' "$report")"
+	equal "$1: nor do the frames themselves say otherwise" "" \
+		"$(jq -r '.memory.accounts[] | select(.agrees == false) | "\(.what): \(.difference_bytes) of \(.within_bytes)"' "$TMP/named-auto.json")"
+}
+
+# compare_hogs KERNEL DIR: what no process list shows, held by a program, has its size, its part and its holder.
+compare_hogs() {
+	local mode kind part pid held name grown rest base
+	for mode in none udmabuf packet pipes; do
+		"$ANALYZE" -q -o "$TMP/hog.html" --json "$TMP/hog-$mode.json" "$2/hog-$mode.tar.zst" || fail "$1: hog-$mode is analysed" "exit $?"
+	done
+	while read -r mode kind part; do
+		read -r pid name held <"$2/hog-$mode"
+		if [ "$name" != ready ]; then
+			skip "$1: $mode" "$(cat "$2/hog-$mode.why")"
+			continue
+		fi
+		equal "$1: $mode: who holds how much" "$held" \
+			"$(jq -r "[.memory.kernel_objects[] | select(.kind == \"$kind\" and .pid == $pid) | .bytes] | add // 0" "$TMP/hog-$mode.json")"
+		equal "$1: $mode: the finding names it" "native-hog ($pid)" \
+			"$(jq -r '.findings[] | select(.id == "driver.memory") | .scope.name' "$TMP/hog-$mode.json")"
+		for base in none $mode; do
+			jq -r "([.memory.parts[] | select(.id == \"$part\") | .bytes] | add // 0), .memory.unaccounted_bytes" "$TMP/hog-$base.json"
+		done >"$TMP/hog.figures"
+		read -r -d '' base rest grown name <"$TMP/hog.figures"
+		check "$1: $mode: $part grew by it ($((grown - base)) of $held)" test $((grown - base)) -ge $((held - held / 20)) -a $((grown - base)) -le $((held + held / 20))
+		check "$1: $mode: unaccounted grew by less than a twentieth ($(((name - rest) / 1024)) of $((held / 1024)) KiB)" \
+			test $(((name - rest) < 0 ? rest - name : name - rest)) -lt $((held / 20))
+	done <<-END
+		udmabuf dma-buf dma-buf
+		packet packet-ring network
+		pipes pipe pipes
+	END
+}
+
 # compare_hugetlb KERNEL SOURCE DIR: huge pages are known as such to the last one, and are not page cache.
 compare_hugetlb() {
 	equal "$1 $2: 24 huge pages of 512 frames" 12288 \

@@ -29,6 +29,11 @@ end_guest() { [ -z "$QEMU_PID" ] || kill -KILL "$QEMU_PID"; }
 # keep NAME DIR
 keep() { [ -z "${VM_KEEP:-}" ] || { mkdir -p "$VM_KEEP" && rm -rf "${VM_KEEP:?}/${1//\//-}" && cp -r "$2" "$VM_KEEP/${1//\//-}"; }; }
 
+# static NAME SOURCE: a program for the guests, once.
+static() {
+	[ -x "$TMP/bin/$1" ] || ${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -static -o "$TMP/bin/$1" "$2"
+}
+
 one_word() {
 	local word=$1 dir=$TMP/results-${1//\//-} source status
 	if ! set_case "$word"; then
@@ -53,6 +58,8 @@ one_word() {
 		skip "$word" "$REASON"
 		return
 	fi
+	# This kernel has what ours does not: udmabuf.
+	[ "$ARCH/$KERNEL" != x86_64/6.12 ] || ! static native-hog "$TOP/tests/native/hog.c" || programs+=("$TMP/bin/native-hog")
 	make_initramfs "$TMP/initramfs.gz" "$VM/guest/spine.sh" "${programs[@]}"
 	boot "$TMP/initramfs.gz" 200 "$dir" || {
 		fail "$word: boots and comes back" "$REASON"
@@ -81,6 +88,11 @@ one_word() {
 	compare_both "$word" "$dir"
 	compare_low "$word" "$dir"
 	for source in kcore bpf; do compare_recording "$word" $source "$dir"; done
+	# While memory comes and goes, and on kernels that count less (5.10), more has no name.
+	case $ARCH/$KERNEL in
+	x86_64/6.1 | x86_64/6.12) has hotplug || compare_named "$word" "$dir" ;;
+	esac
+	[ ! -e "$dir/hog-udmabuf" ] || compare_hogs "$word" "$dir"
 	! has hotplug || compare_plugs "$word" "$dir"
 	keep "$word" "$dir"
 }
@@ -142,7 +154,7 @@ delays_kernel() {
 		skip "$kernel delays" "$REASON"
 		return
 	fi
-	if [ ! -x "$TMP/bin/load" ] && ! ${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -static -o "$TMP/bin/load" "$TOP/tests/native/load.c"; then
+	if ! static load "$TOP/tests/native/load.c"; then
 		fail "$kernel delays" "load.c does not build"
 		return
 	fi

@@ -60,7 +60,7 @@ insist() {
 	tries=0
 	until eval "$1" 2>/dev/null; do
 		tries=$((tries + 1))
-		[ $tries -lt 100 ] || { echo "$1: never worked" && return; }
+		[ $tries -lt 400 ] || { echo "$1: never worked" && return; }
 		sleep 0.05
 	done
 }
@@ -190,6 +190,22 @@ for source in kcore bpf; do
 done
 show_all >$R/truth.after
 truth show evicted any /evicted /mnt/ext4/evicted >$R/truth.evicted.after
+
+# All that has a name, and memory that no process list shows, of kinds that our own machine does not have.
+hidden() { $X -d 2s --collect memory,processes,kernel-objects --min-free 1M -o $R/hog-$1.tar.zst >/dev/null 2>$R/hog-$1.err; }
+hog_alive() { grep -q ready /tmp/hog || ! kill -0 $1 2>/dev/null; }
+has hotplug || hidden none
+if [ -e /bin/native-hog ]; then
+	for mode in udmabuf packet pipes; do
+		native-hog $mode $((256 << 20)) >/tmp/hog 2>$R/hog-$mode.why &
+		hog=$!
+		insist "hog_alive $hog"
+		hidden $mode
+		echo "$hog $(cat /tmp/hog)" >$R/hog-$mode
+		kill $hog 2>/dev/null
+		wait $hog
+	done
+fi
 
 # Memory is added by whoever runs this machine, while captures go on, one after the other.  What a file
 # gets then lies in the new memory.
