@@ -162,6 +162,61 @@ static int vram(struct model_build *b)
 	return 0;
 }
 
+/* Files of shared memory that have no name: who has them open.  Their id is the minor number of
+ * their device above 40 bits of the inode's. */
+static int shmem_holders(struct holding_table *t)
+{
+	const struct facts *f = t->b->f;
+	struct model *m = t->b->m;
+	struct lookup files;
+
+	if (lookup_init(&files, t->b->arena, m->file_count + 1) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < m->file_count; i++) {
+		const struct fact_cache_file *c = m->files[i].fact;
+		uint32_t *at = m->files[i].shmem && c && c->major == 0
+				       ? lookup_put(&files, c->minor, c->ino, NULL, 0)
+				       : NULL;
+
+		if (at && !*at)
+			*at = (uint32_t)i + 1;
+	}
+	for (size_t i = 0; i < f->kernel_objects.count; i++) {
+		const struct fact_kernel_object *o = &f->kernel_objects.rows[i];
+		uint32_t at;
+
+		if (!o->kind || strcmp(o->kind, "shmem") != 0 || o->id == FACT_NONE || !t->first[i])
+			continue;
+		at = lookup_get(&files, o->id >> 40, o->id & ((1ULL << 40) - 1), NULL, 0);
+		if (at)
+			m->files[at - 1].holder = process_of(t, t->first[i]->pid);
+	}
+	return 0;
+}
+
+/* Deleted groups that cannot go because sockets refer to them. */
+static void group_holders(struct holding_table *t)
+{
+	const struct facts *f = t->b->f;
+	struct model *m = t->b->m;
+	uint64_t most = 0;
+
+	for (size_t i = 0; i < f->kernel_objects.count; i++) {
+		const struct fact_kernel_object *o = &f->kernel_objects.rows[i];
+
+		if (!o->kind || strcmp(o->kind, "dying-cgroup") != 0 || !or_zero(o->count))
+			continue;
+		m->dying_by_sockets++;
+		m->dying_sockets = none_add(m->dying_sockets, o->count);
+	}
+	for (size_t i = 0; i < m->holding_count; i++)
+		if (!strcmp(m->holdings[i].kind, "dying-cgroup") && m->holdings[i].process &&
+		    m->holdings[i].objects > most) {
+			most = m->holdings[i].objects;
+			m->dying_holder = m->holdings[i].process;
+		}
+}
+
 int model_build_holdings(struct model_build *b)
 {
 	struct holding_table t = {.b = b};
@@ -200,5 +255,6 @@ int model_build_holdings(struct model_build *b)
 		}
 	}
 	qsort(b->m->holdings, b->m->holding_count, sizeof(*b->m->holdings), by_bytes);
-	return vram(b);
+	group_holders(&t);
+	return shmem_holders(&t) < 0 ? -ENOMEM : vram(b);
 }

@@ -43,6 +43,7 @@ struct model_file {
 	const struct fact_process *maker;   /* of the segment, when it still runs */
 	const struct fact_process *mapper;  /* who maps most of it, of those asked; or NULL */
 	uint64_t mapped_bytes, mappers;	    /* by it; how many of those asked map it */
+	const struct fact_process *holder;  /* who has it open, of one without a name; or NULL */
 	struct model_cgroup_share *cgroups; /* largest first */
 	size_t cgroup_count;
 };
@@ -228,6 +229,9 @@ struct model {
 	bool scanned;
 	bool scan_exact;			  /* every page was read: no sample */
 	uint64_t dying_cgroups;			  /* FACT_NONE: not measured */
+	uint64_t dying_by_sockets;		  /* of these, so many some socket refers to */
+	uint64_t dying_sockets;			  /* and how many sockets that are */
+	const struct fact_process *dying_holder;  /* who has most of those sockets; or NULL */
 	uint64_t dying_cgroups_first;		  /* at the start of the window */
 	struct model_dying_parent *dying_parents; /* most groups first */
 	size_t dying_parent_count;

@@ -42,6 +42,7 @@ static void file(struct json *j, const struct model_file *f)
 	json_kbool(j, "shmem", f->shmem);
 	json_fact(j, "swapped_bytes", f->shmem ? f->swapped_bytes : FACT_NONE);
 	json_fact(j, "mapped_by_pid", f->mapper ? f->mapper->pid : FACT_NONE);
+	json_fact(j, "open_in_pid", f->holder ? f->holder->pid : FACT_NONE);
 	json_fact(j, "made_by_pid", f->segment ? f->segment->cpid : FACT_NONE);
 	json_fact(j, "attached", f->segment ? f->segment->nattch : FACT_NONE);
 	json_key(j, "cgroups");

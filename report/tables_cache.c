@@ -309,12 +309,19 @@ static const struct column shm_columns[] = {
 	{"Bytes", CELL_BYTES, true, "Bytes in memory, exact"},
 	{"Size", CELL_BYTES, false, "As ls shows it; more than in memory when sparse or swapped"},
 	{"Swapped", CELL_BYTES, false, "On top of what is in memory"},
-	{"Mapped by", CELL_TEXT, false, "Of the largest processes the one that maps most of it"},
+	{"Mapped by", CELL_TEXT, false,
+	 "Of the largest processes the one that maps most of it; else who has it open"},
 	{"Made by", CELL_TEXT, false, "Of System V segments; below it, how many are attached"},
 };
 
 static void mapped_by(const struct model_file *f, struct cell *c)
 {
+	if (!f->mapper && f->holder) {
+		snprintf(c->scratch, sizeof(c->scratch), "pid %" PRIu64 " has it open",
+			 f->holder->pid);
+		c->text = f->holder->comm ? f->holder->comm : "?";
+		c->sub = c->scratch;
+	}
 	if (!f->mapper)
 		return;
 	if (f->mappers > 1)

@@ -81,6 +81,17 @@ int rule_cgroup_dying(const struct model *m, struct findings *out)
 				g->path, size_words(out, g->cached.bytes));
 	if (named)
 		finding_because(out, f, "#files", "it is held by %s: %s", w.phrase, w.largest);
+	if (m->dying_by_sockets)
+		finding_because(out, f, "#kernel-objects",
+				"%s of them cannot go before %s sockets are closed%s%s%s",
+				count_words(out, (double)m->dying_by_sockets),
+				count_words(out, (double)m->dying_sockets),
+				m->dying_holder ? ", most of which " : "",
+				m->dying_holder && m->dying_holder->comm ? m->dying_holder->comm
+									 : "",
+				m->dying_holder ? arena_printf(out->arena, " (pid %" PRIu64 ") has",
+							       m->dying_holder->pid)
+						: "");
 	if (meminfo(m, "Percpu") >= 0.02 * total)
 		finding_because(out, f, "#memory", "per-CPU data, a part of which is theirs, is %s",
 				size_words(out, meminfo(m, "Percpu")));
@@ -88,6 +99,11 @@ int rule_cgroup_dying(const struct model *m, struct findings *out)
 		out, f,
 		"Delete or rotate the files that hold the cache; where that is not possible, "
 		"echo 1 > /proc/sys/vm/drop_caches lets clean cache and the groups go.");
+	if (m->dying_by_sockets)
+		finding_advice(
+			out, f,
+			"No drop_caches frees the groups that sockets keep: the program that "
+			"took the sockets along must close them, or be restarted.");
 	finding_advice(
 		out, f,
 		"Find what starts and ends so many groups: a cron job, a service that restarts "

@@ -32,7 +32,9 @@ static void largest_unnamed(const struct model *m, struct findings *out, struct 
 {
 	for (size_t i = 0; i < m->file_count; i++) {
 		const struct model_file *file = &m->files[i];
-		const struct fact_process *p = file->mapper ? file->mapper : file->maker;
+		const struct fact_process *p = file->mapper   ? file->mapper
+					       : file->holder ? file->holder
+							      : file->maker;
 
 		if (!file->shmem || file->path[0] != '[')
 			continue;
@@ -42,7 +44,10 @@ static void largest_unnamed(const struct model *m, struct findings *out, struct 
 			continue;
 		finding_because(out, f, "#shared-memory", "%s, %s, is %s by %s (pid %" PRIu64 ")",
 				file->path, size_words(out, (double)file->cached_bytes),
-				file->mapper ? "mapped" : "made", p->comm ? p->comm : "?", p->pid);
+				file->mapper   ? "mapped"
+				: file->holder ? "held open"
+					       : "made",
+				p->comm ? p->comm : "?", p->pid);
 		return;
 	}
 }

@@ -100,11 +100,14 @@ static enum file_class classify(struct object_walk *w, const struct task_file *f
 static int one_file(void *ctx, const struct task_file *f)
 {
 	struct object_walk *w = ctx;
-	enum file_class class = classify(w, f);
+	enum file_class class;
 	uint64_t ino = 0;
 
 	w->task_files++;
 	w->task_slab += w->ol.slab.file;
+	if (object_shmem(w, f))
+		return 0;
+	class = classify(w, f);
 	switch (class) {
 	case FILE_CLASS_PIPE:
 	case FILE_CLASS_SOCKET:
@@ -138,7 +141,7 @@ static int one_file(void *ctx, const struct task_file *f)
 /* ------------------------------------------------------------------ the walk */
 
 /* A pipe of ours with one byte in it tells which buffers are a pipe's own. */
-static int make_own_pipe(struct object_walk *w, int fds[2])
+static int make_own_pipe(struct object_walk *w, int *fds)
 {
 	struct stat st;
 
@@ -207,14 +210,14 @@ static int layouts(struct object_walk *w, struct err *e)
 /* By the kernel's own structures. */
 static int look(struct object_walk *w, struct err *e)
 {
-	int fds[2] = {-1, -1}, r = layouts(w, e);
+	int fds[3] = {-1, -1, object_own_memfd(w)}, r = layouts(w, e);
 
 	if (r == 0 && make_own_pipe(w, fds) < 0)
 		emit_note(w->c->out, "pipe: %s: what is in pipes is not told", strerror(errno));
 	object_heads_init(w);
 	if (r == 0)
 		r = walk_tasks(w, e);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
 	return r;
@@ -284,6 +287,7 @@ static int write_tables(struct object_walk *w, const char *why, bool refused, st
 		found = look_low(w, text, false, e);
 	}
 	emit_loss(w->c->out, "buffers of sockets beyond the bound", w->skbs_skipped);
+	emit_loss(w->c->out, "sockets whose cgroup was not looked at", w->groups_beyond);
 	r = object_table_emit(w->t, w->c->out);
 	if (r >= 0)
 		r = page_owner_emit(w->c, w->until_ns);

@@ -59,6 +59,7 @@ static const struct {
 	{FIELD(uring.sq_entries), "io_ring_ctx", "sq_entries"},
 	{FIELD(uring.cq_entries), "io_ring_ctx", "cq_entries"},
 	{FIELD(uring.flags), "io_ring_ctx", "flags"},
+	{FIELD(sock.memcg), "sock", "sk_memcg"}, /* with memory cgroups */
 	{FIELD(slab.proto), "sock", "__sk_common.skc_prot"},
 	{FIELD(slab.obj_size), "proto", "obj_size"},
 };

@@ -327,6 +327,7 @@ void object_socket(struct object_walk *w, const struct task_file *f, uint64_t in
 		}
 	if (!read_sock(w, f, sk, &addr))
 		return;
+	object_socket_group(w, field_get(sk, l->sock.memcg), f->pid);
 	w->task_slab += l->slab.socket + object_size(w, sk);
 	family = field_get(sk, l->sock.family);
 	protocol = field_get(sk, l->sock.protocol);

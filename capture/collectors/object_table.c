@@ -23,6 +23,8 @@ static const char *const kind_names[OBJECT_KIND_COUNT] = {
 	[OBJECT_VRAM] = "vram",
 	[OBJECT_RDMA] = "rdma",
 	[OBJECT_PAGE_POOL] = "page-pool",
+	[OBJECT_SHMEM] = "shmem",
+	[OBJECT_DYING_GROUP] = "dying-cgroup",
 };
 static const char *const memory_names[] = {
 	[MEMORY_PAGES] = "pages",     [MEMORY_VMALLOC] = "vmalloc", [MEMORY_SLAB] = "slab",

@@ -18,12 +18,14 @@ enum object_kind {
 	OBJECT_BPF_MAP,
 	OBJECT_DMA_BUF,
 	OBJECT_IO_URING,
-	OBJECT_OPEN_FILES, /* of one process: the structures behind its descriptors */
-	OBJECT_HUGE_PAGES, /* of one process: mapped, reserved, and not used */
-	OBJECT_DRM,	   /* of one client of a graphics device: its buffers in RAM */
-	OBJECT_VRAM,	   /* the same, those on the card */
-	OBJECT_RDMA,	   /* a registered memory region: pages of its process, pinned */
-	OBJECT_PAGE_POOL,  /* pages of a network device's queue */
+	OBJECT_OPEN_FILES,  /* of one process: the structures behind its descriptors */
+	OBJECT_HUGE_PAGES,  /* of one process: mapped, reserved, and not used */
+	OBJECT_DRM,	    /* of one client of a graphics device: its buffers in RAM */
+	OBJECT_VRAM,	    /* the same, those on the card */
+	OBJECT_RDMA,	    /* a registered memory region: pages of its process, pinned */
+	OBJECT_PAGE_POOL,   /* pages of a network device's queue */
+	OBJECT_SHMEM,	    /* a memfd, or a deleted file of tmpfs, by who has it open */
+	OBJECT_DYING_GROUP, /* a deleted memory cgroup that sockets refer to: no bytes */
 	OBJECT_KIND_COUNT,
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../kmem/rung.h"
+#include "../kmem/scan.h"
 #include "../kmem/tasks.h"
 #include "object_table.h"
 
@@ -14,7 +15,7 @@ struct object_layout {
 	} pipe;
 	struct {
 		struct kmem_field sk, family, protocol, state, type, receive, write, qlen, rmem,
-			wmem_queued, backlog_len, net, net_ino, sport, dport, saddr, daddr;
+			memcg, wmem_queued, backlog_len, net, net_ino, sport, dport, saddr, daddr;
 		uint32_t size;
 	} sock;
 	struct {
@@ -58,6 +59,7 @@ enum file_class {
 };
 
 #define MAX_OPS 512
+#define GROUPS 1024u
 
 struct object_walk {
 	struct collect *c;
@@ -73,6 +75,12 @@ struct object_walk {
 	unsigned op_count;
 	uint64_t anon_pipe_ops; /* of a pipe's buffer that holds a page of its own; 0: not known */
 	uint64_t own_pipe;	/* inode number of the pipe that tells */
+	uint64_t own_memfd;	/* the same of a memfd */
+	uint64_t shmem_op;	/* operations of files of shared memory; 0: not known yet */
+	struct {
+		uint64_t memcg, dying; /* dying: its inode number, 0: it is online */
+	} groups[GROUPS];
+	uint64_t groups_beyond; /* sockets of groups without room */
 	uint64_t skbs_left;	/* so many more are looked at */
 	uint64_t skbs_skipped;	/* not looked at: their queues are told by the counters */
 	uint64_t until_ns;
@@ -109,6 +117,13 @@ int object_huge_pages(struct object_walk *w, const struct tasks *tasks);
 int object_bpf_list(struct object_walk *w);
 void object_bpf_hold(struct object_walk *w, const struct task_file *f, enum file_class class);
 void object_bpf_hold_program(struct object_walk *w, uint32_t prog, uint32_t pid);
+
+/* object_files.c.  A memfd of ours that tells what one is, or -1. */
+int object_own_memfd(struct object_walk *w);
+/* True: it is a file of shared memory. */
+bool object_shmem(struct object_walk *w, const struct task_file *f);
+/* A socket of that process refers to this mem_cgroup. */
+void object_socket_group(struct object_walk *w, uint64_t memcg, uint32_t pid);
 
 /* object_drm.c: a descriptor of a graphics device, by its fdinfo. */
 void object_drm(struct object_walk *w, uint32_t pid, uint32_t fd);

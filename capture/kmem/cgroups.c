@@ -7,17 +7,16 @@
 #include <string.h>
 
 #define MAX_DEPTH 128
-#define PATH_ROOM (8u << 10)
+#define PATH_ROOM KMEM_CGROUP_PATH
 #define MAX_NAME 255
 
-static bool read_pointer(struct scan *s, uint64_t base, struct kmem_field f, uint64_t *ret)
+static bool read_pointer(struct kmem_source *s, uint64_t base, struct kmem_field f, uint64_t *ret)
 {
-	return field_present(f) && kmem_read(s->source, base + f.offset, ret, sizeof(*ret)) == 0 &&
-	       *ret;
+	return field_present(f) && kmem_read(s, base + f.offset, ret, sizeof(*ret)) == 0 && *ret;
 }
 
 /* A name of the kernel's: NUL within MAX_NAME + 1 bytes. */
-static int read_name(struct scan *s, uint64_t addr, char out[MAX_NAME + 1])
+static int read_name(struct kmem_source *s, uint64_t addr, char out[MAX_NAME + 1])
 {
 	size_t len = 0;
 
@@ -26,7 +25,7 @@ static int read_name(struct scan *s, uint64_t addr, char out[MAX_NAME + 1])
 
 		if (n > MAX_NAME + 1 - len)
 			n = MAX_NAME + 1 - len;
-		if (kmem_read(s->source, addr + len, out + len, n) < 0)
+		if (kmem_read(s, addr + len, out + len, n) < 0)
 			return -EFAULT;
 		if (memchr(out + len, '\0', n))
 			return 0;
@@ -36,9 +35,8 @@ static int read_name(struct scan *s, uint64_t addr, char out[MAX_NAME + 1])
 }
 
 /* Is there a mem_cgroup at addr?  It is one when its css belongs to the controller "memory". */
-static bool is_memcg(struct scan *s, uint64_t addr)
+static bool is_memcg(struct kmem_source *s, const struct kmem_layout *l, uint64_t addr)
 {
-	const struct kmem_layout *l = s->l;
 	uint64_t css = addr + l->cgroup.memcg_css.offset, ss, name;
 	char text[MAX_NAME + 1];
 
@@ -51,20 +49,20 @@ static bool is_memcg(struct scan *s, uint64_t addr)
  * What stands in memcg_data is a mem_cgroup, or (for kernel memory, and on the newest kernels for
  * all folios) an obj_cgroup that leads to one.  Which, is found by looking.
  */
-static uint64_t memcg_of(struct scan *s, uint64_t data)
+static uint64_t memcg_of(struct kmem_source *s, const struct kmem_layout *l, uint64_t data)
 {
 	uint64_t addr = data & ~7ULL, memcg;
 
-	if (!(data & 2) && is_memcg(s, addr))
+	if (!(data & 2) && is_memcg(s, l, addr))
 		return addr;
-	if (read_pointer(s, addr, s->l->cgroup.objcg_memcg, &memcg) && is_memcg(s, memcg))
+	if (read_pointer(s, addr, l->cgroup.objcg_memcg, &memcg) && is_memcg(s, l, memcg))
 		return memcg;
 	return 0;
 }
 
-static bool read_path(struct scan *s, uint64_t kn, char *path, struct scan_cgroup *ret)
+static bool read_path(struct kmem_source *s, const struct kmem_layout *l, uint64_t kn, char *path,
+		      struct scan_cgroup *ret)
 {
-	const struct kmem_layout *l = s->l;
 	unsigned char image[512];
 	char *end = path + PATH_ROOM, name[MAX_NAME + 1];
 	size_t len = 0;
@@ -75,7 +73,7 @@ static bool read_path(struct scan *s, uint64_t kn, char *path, struct scan_cgrou
 		uint64_t parent, at;
 		size_t n;
 
-		if (kmem_read(s->source, kn, image, l->kernfs.size) < 0)
+		if (kmem_read(s, kn, image, l->kernfs.size) < 0)
 			return false;
 		if (depth == 0) {
 			ret->ino = field_get(image, l->kernfs.id);
@@ -107,20 +105,30 @@ static bool read_path(struct scan *s, uint64_t kn, char *path, struct scan_cgrou
 	return true;
 }
 
-static void read_cgroup(struct scan *s, uint64_t memcg, char *path, struct scan_cgroup *ret)
+static void read_cgroup(struct kmem_source *s, const struct kmem_layout *l, uint64_t memcg,
+			char *path, struct scan_cgroup *ret)
 {
-	const struct kmem_layout *l = s->l;
 	uint64_t css = memcg + l->cgroup.memcg_css.offset, cgroup, kn, flags;
 	uint32_t half;
 
 	if (!field_present(l->cgroup.css_flags) || !field_present(l->kernfs.id) ||
-	    kmem_read(s->source, css + l->cgroup.css_flags.offset, &half, sizeof(half)) < 0 ||
+	    kmem_read(s, css + l->cgroup.css_flags.offset, &half, sizeof(half)) < 0 ||
 	    !read_pointer(s, css, l->cgroup.css_cgroup, &cgroup) ||
-	    !read_pointer(s, cgroup, l->cgroup.cgroup_kn, &kn) || !read_path(s, kn, path, ret))
+	    !read_pointer(s, cgroup, l->cgroup.cgroup_kn, &kn) || !read_path(s, l, kn, path, ret))
 		return;
 	flags = half;
 	ret->online = flags & l->cgroup.online && !(flags & l->cgroup.dying);
 	ret->known = true;
+}
+
+bool kmem_cgroup(struct kmem_source *s, const struct kmem_layout *l, uint64_t memcg,
+		 char path[KMEM_CGROUP_PATH], struct scan_cgroup *ret)
+{
+	*ret = (struct scan_cgroup){.path = ""};
+	if (!is_memcg(s, l, memcg))
+		return false;
+	read_cgroup(s, l, memcg, path, ret);
+	return ret->known;
 }
 
 int scan_resolve_cgroups(struct scan *s, const struct scan_sink *sink, struct err *e)
@@ -137,7 +145,7 @@ int scan_resolve_cgroups(struct scan *s, const struct scan_sink *sink, struct er
 		r = -ENOMEM;
 	for (uint32_t i = 0; r >= 0 && i < t->cgroup_count; i++) {
 		struct scan_cgroup c = {.cgroup = i + 1, .path = "", .path_len = 0};
-		uint64_t memcg = memcg_of(s, t->cgroups[i]);
+		uint64_t memcg = memcg_of(s->source, s->l, t->cgroups[i]);
 
 		s->canonical[i] = i + 1;
 		if (memcg && memcg != t->cgroups[i]) {
@@ -149,7 +157,7 @@ int scan_resolve_cgroups(struct scan *s, const struct scan_sink *sink, struct er
 			}
 		}
 		if (memcg)
-			read_cgroup(s, memcg, path, &c);
+			read_cgroup(s->source, s->l, memcg, path, &c);
 		r = sink->cgroup(sink->ctx, &c);
 	}
 	free(path);

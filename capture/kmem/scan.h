@@ -130,5 +130,11 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e);
 const struct scan_result *scan_result(const struct scan *s);
 uint64_t scan_files_dropped(const struct scan *s);
 
+/* A mem_cgroup by its address; path: room for ret->path.  False: there is none, or it has no name.
+ */
+#define KMEM_CGROUP_PATH (8u << 10)
+bool kmem_cgroup(struct kmem_source *s, const struct kmem_layout *l, uint64_t memcg,
+		 char path[KMEM_CGROUP_PATH], struct scan_cgroup *ret);
+
 /* The sampling rate that keeps a scan of that source under cpu_ns: a power of two. */
 uint32_t scan_auto_one_in(const struct kmem_source *s, uint64_t cpu_ns);

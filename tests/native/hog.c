@@ -16,6 +16,7 @@
  *   hog ipc BYTES       messages in System V queues, which no descriptor leads to: slab
  *   hog pool BYTES      UDP packets that nobody reads, in pages of a page pool (needs root)
  *   hog zram BYTES      noise on a zram device
+ *   hog memfd BYTES     a memfd that was written to and is not mapped
  *   hog sleep           nothing
  *
  * Prints "ready BYTES" when it has them; exits with 77 where this kernel has no such thing.
@@ -389,6 +390,15 @@ static void pool(size_t bytes)
 	ready(before / one * POOL_PACKET);
 }
 
+static void memfd(size_t bytes)
+{
+	int fd = memfd_create("hog", MFD_CLOEXEC);
+
+	if (fd < 0)
+		die("memfd_create");
+	ready(fill(fd, bytes, MIB));
+}
+
 static void zram(size_t bytes)
 {
 	static char data[MIB];
@@ -465,6 +475,8 @@ int main(int argc, char **argv)
 		ipc(n);
 	else if (!strcmp(mode, "pool"))
 		pool(n);
+	else if (!strcmp(mode, "memfd"))
+		memfd(n);
 	else if (!strcmp(mode, "zram"))
 		zram(n);
 	else if (!strcmp(mode, "sleep"))

@@ -39,6 +39,32 @@ static void test_dying(void **state)
 	assert_contains(n->title, "5,000 deleted cgroups");
 	done(j, f);
 
+	/* Some of them because of sockets. */
+	f = healthy();
+	c = ADD(f, controllers);
+	c->name = "memory";
+	c->groups = 5001;
+	struct fact_kernel_object *o = ADD(f, kernel_objects);
+	struct fact_kernel_holder *h = ADD(f, kernel_holders);
+	struct fact_process *p = ADD(f, processes);
+
+	o->kind = h->kind = "dying-cgroup";
+	o->id = h->id = 77;
+	o->count = h->fds = 30;
+	o->bytes = 0;
+	h->pid = p->pid = 12;
+	p->comm = "proxy";
+	j = judge(f);
+	n = must(j, "cgroup.dying");
+	bool said = false;
+
+	for (size_t i = 0; i < n->because_count; i++)
+		said |= strstr(n->because[i].text,
+			       "1 of them cannot go before 30 sockets are "
+			       "closed, most of which proxy (pid 12) has") != NULL;
+	assert_true(said);
+	done(j, f);
+
 	f = healthy();
 	c = ADD(f, controllers);
 	c->name = "memory";

@@ -295,6 +295,49 @@ static void registered_memory(void **state)
 	done(j, f);
 }
 
+/* A memfd that nobody maps, and a deleted group that sockets keep. */
+static void told_by_descriptors(void **state)
+{
+	struct facts *f = healthy();
+	struct fact_cache_file *c;
+	struct judged j;
+
+	process(f, 10, "worker", "/");
+	process(f, 20, "other", "/");
+	scanned(f, 1);
+	c = ADD(f, cache_files);
+	c->file = 1;
+	c->major = 0;
+	c->minor = 1;
+	c->ino = 777;
+	c->nrpages = 4096;
+	c->fstype = "tmpfs";
+	c->state = "unnamed";
+	c->path = "memfd:ring";
+	struct fact_cache_sample *s = ADD(f, cache_samples);
+
+	s->file = 1;
+	s->cgroup = 0;
+	s->state = 8;
+	s->pages = 4096;
+	object(f, "shmem", 1ULL << 40 | 777, 16 * MI)->page_bytes = 0;
+	held(f, "shmem", 1ULL << 40 | 777, 10, 1);
+	for (uint64_t i = 0; i < 3; i++) {
+		object(f, "dying-cgroup", 500 + i, 0)->count = 2 + i;
+		held(f, "dying-cgroup", 500 + i, 20, 2 + i);
+	}
+	f->kernel_objects.rows[1].name = "deleted cgroup, kept by sockets";
+	j = judge(f);
+	assert_int_equal(j.m->file_count, 1);
+	assert_non_null(j.m->files[0].holder);
+	assert_string_equal(j.m->files[0].holder->comm, "worker");
+	assert_int_equal(j.m->dying_by_sockets, 3);
+	assert_int_equal(j.m->dying_sockets, 9);
+	assert_string_equal(j.m->dying_holder->comm, "other");
+	assert_null(find_finding(j, "driver.memory"));
+	done(j, f);
+}
+
 static void owned_by_code(void **state)
 {
 	struct facts_rows t = facts_rows_start();
@@ -467,6 +510,7 @@ int main(void)
 		cmocka_unit_test(page_pools_are_disjoint),
 		cmocka_unit_test(graphics_memory),
 		cmocka_unit_test(registered_memory),
+		cmocka_unit_test(told_by_descriptors),
 		cmocka_unit_test(owned_by_code),
 		cmocka_unit_test(each_object_is_held_once),
 		cmocka_unit_test(found_and_owned),
