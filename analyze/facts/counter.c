@@ -258,9 +258,9 @@ static int small_files(struct parse *p, struct counter_state *s, const struct me
 {
 	struct pack_entry entry;
 	size_t pos = 0;
-	int more, r = 0;
+	int r = 0;
 
-	while (r >= 0 && (more = pack_next(data, len, &pos, &entry)) > 0)
+	while (r >= 0 && pack_next(data, len, &pos, &entry) > 0)
 		if (!entry.no)
 			r = small_file(p, s, m, TEXT(entry.name, entry.name_len),
 				       TEXT(entry.data, entry.data_len));

@@ -50,13 +50,12 @@ static void look_at(struct object_walk *w, struct slab_sampler *t, const uint64_
 
 void object_heads_init(struct object_walk *w)
 {
-	_cleanup_free_ struct slab_sampler *t = calloc(1, sizeof(*t));
-	_cleanup_free_ unsigned char *pages = NULL;
+	struct slab_sampler *t = calloc(1, sizeof(*t));
+	unsigned char *pages = malloc(FRAMES_AT_ONCE * w->s->page_struct_size);
 	uint64_t total = kmem_page_count(w->s), random = w->seed | 1, addr[FRAMES_AT_ONCE];
 
-	pages = malloc(FRAMES_AT_ONCE * w->s->page_struct_size);
 	if (!t || !pages || !total || !w->s->range_count)
-		return;
+		goto out;
 	t->random = random;
 	for (unsigned n = 0; n < FRAMES_MAX && t->vote_count < VOTES_WANTED; n += FRAMES_AT_ONCE) {
 		for (unsigned i = 0; i < FRAMES_AT_ONCE; i++)
@@ -64,6 +63,9 @@ void object_heads_init(struct object_walk *w)
 		look_at(w, t, addr, pages);
 	}
 	w->has_direct_map = slabs_direct_map(t, &w->direct_map);
+out:
+	free(pages);
+	free(t);
 }
 
 enum page_owner object_head_owner(struct object_walk *w, uint64_t head)

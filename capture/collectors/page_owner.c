@@ -61,6 +61,8 @@ static struct owner *row_of(struct owners *o, const struct owner *key)
 {
 	uint64_t h = 1469598103934665603ULL;
 
+	if (!o->rows || !o->index)
+		return NULL;
 	for (const char *p = key->function; *p; p++)
 		h = (h ^ (unsigned char)*p) * 1099511628211ULL;
 	for (const char *p = key->module; *p; p++)
@@ -205,7 +207,7 @@ int page_owner_emit(struct collect *c, uint64_t until_ns)
 	static const char *const files[] = {DIRECTORY "page_owner_stacks/show_stacks",
 					    DIRECTORY "page_owner"};
 	_cleanup_file_ FILE *f = NULL;
-	struct owners o;
+	struct owners o = {0};
 	int fd = -1, r;
 	bool whole;
 
