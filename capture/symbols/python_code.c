@@ -320,7 +320,7 @@ static bool read_text(const struct python_build *b, struct remote *r, uint64_t a
 {
 	uint8_t head[40], text[PYTHON_TEXT_MAX * 4];
 	unsigned width, ascii;
-	uint64_t length, skip;
+	uint64_t length, skip, most;
 	uint32_t state;
 	size_t n = 0;
 
@@ -333,12 +333,14 @@ static bool read_text(const struct python_build *b, struct remote *r, uint64_t a
 	ascii = state >> 6 & 1;
 	if (!(state >> 5 & 1) || (width != 1 && width != 2 && width != 4) || length > 1u << 20)
 		return false;
-	skip = length > PYTHON_TEXT_MAX - 1 ? length - (PYTHON_TEXT_MAX - 1) : 0;
+	/* A character has one byte more than its width at most, of 4 none more, of ASCII one. */
+	most = (PYTHON_TEXT_MAX - 1) / (ascii ? 1 : width == 4 ? 4 : width + 1);
+	skip = length > most ? length - most : 0;
 	length -= skip;
 	address += (ascii ? b->ascii_header : b->wide_header) + skip * width;
 	if (length && !remote_get(r, address, text, length * width))
 		return false;
-	for (uint64_t i = 0; i < length && n + 4 < PYTHON_TEXT_MAX; i++)
+	for (uint64_t i = 0; i < length; i++)
 		n += put_utf8(out + n, character(text + i * width, width));
 	out[n] = 0;
 	/* A NUL inside would end it early, and a name is never empty. */

@@ -21,7 +21,7 @@ if len(expected) != 7 or len(dead) != 10:
 
 # A way's stack but for the line of spin(), and of sorted()'s key, which is entered twice.
 ways = {tuple(c[:-1]) + (c[-1][:2],): way for way, c in expected.items()}
-counts, samples, wrong, cut, left, between = {}, 0, {}, 0, 0, {}
+counts, samples, wrong, left, between = {}, 0, {}, 0, {}
 for line in open(sys.argv[2]):
     text, count = line.rsplit(" ", 1)
     frames = text.split(";")
@@ -29,7 +29,6 @@ for line in open(sys.argv[2]):
         continue
     count = int(count)
     samples += count
-    cut += count * (frames[1] == "[truncated]")
     python = [(i, PYTHON.match(f)) for i, f in enumerate(frames)]
     python = [(i, (m[1], m[2], int(m[3]))) for i, m in python if m]
     chain = [p for _, p in python]
@@ -60,8 +59,6 @@ elif good < 0.95 * samples:
 for way in expected:
     if samples >= 20 * len(expected) and not counts.get(way):
         print("no sample of %s: %s" % (way, wrong))
-if cut > 0.3 * samples:
-    print("%d of %d stacks were cut" % (cut, samples))
 if left > 0.02 * samples:
     print("%d stacks still have _PyEval_EvalFrameDefault" % left)
 # C stands between what C called, and from 3.11 on nothing between what the interpreter called itself.

@@ -96,6 +96,65 @@ static void names_of_stacks(void **state)
 	facts_destroy(t.f);
 }
 
+/* Frames of Python take the place of the function that evaluates; what cannot be is left out. */
+static void frames_of_python(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	const struct hot_name *n;
+	struct hotspot *h;
+
+	facts_rows_member(&t, "tables/stack_capture.tsv", "key\tvalue\nhz\t10\n");
+	facts_rows_member(&t, "tables/stack_mappings.tsv",
+			  "mapping\tprocess\tpid\tstart\tend\toffset\tobject\n"
+			  "1\t1\t100\t4096\t8192\t4096\t2\n");
+	facts_rows_member(&t, "tables/stack_objects.tsv",
+			  "object\tkind\tpath\n2\tfile\t/usr/bin/python3\n");
+	facts_rows_member(&t, "tables/stack_symbols.tsv",
+			  "object\toffset\taddress\tfunction\tinto\tfound_in\n"
+			  "2\t4112\t1\tmain\t1\t2\n2\t4128\t1\t_PyEval_EvalFrameDefault\t1\t2\n"
+			  "2\t4144\t1\tlist_sort\t1\t2\n"
+			  "2\t4160\t1\t_PyEval_EvalFrameDefault.cold\t1\t2\n");
+	facts_rows_member(&t, "tables/stack_python.tsv",
+			  "frame\tprocess\tfunction\tfile\tline\tfirst_line\tstate\n"
+			  "1\t1\tkey\t/app/a.py\t5\t4\tknown\n2\t1\tC.run\t/app/b.py\t9\t7\tknown\n"
+			  "3\t1\t<module>\t<string>\t\t1\tknown\n4\t1\t\t\t\t\treplaced\n");
+	/* 1010 main, 1020 and 1040 evaluate, 1030 sorts; all but the leaf return one behind. */
+	facts_rows_member(&t, "tables/stack_stacks.tsv",
+			  "stack\tprocess\tkernel\tuser\tuser_end\tuser_by\tkernel_cut\tpython\t"
+			  "python_end\n"
+			  "1\t1\t\t1:1020 1:1031 1:1041 1:1011\troot\tt\t0\t1^ 2 3^\twhole\n"
+			  "2\t1\t\t1:1020 1:1031 1:1041 1:1011\troot\tt\t0\t1^0 2 3^2\twhole\n"
+			  "3\t1\t\t1:1020 1:1011\troot\tt\t0\t4^\twhole\n"
+			  "4\t1\t\t1:1020\tno-table\tt\t0\t1^0 4 3^\twhole\n"
+			  "5\t1\t\t1:1020 1:1011\troot\tt\t0\t1^99999999999 junk\twhole\n");
+	facts_rows_member(&t, "tables/stack_samples.tsv",
+			  "time_ns\tkind\tstate\tthread\tcpu\tstack\tns\n"
+			  "600000000\ton\t\t1\t0\t1\t\n");
+	h = make(&t);
+	assert_int_equal(h->stack_count, 6);
+	for (size_t stack = 1; stack <= 2; stack++) {
+		assert_int_equal(h->stacks[stack].count, 5);
+		assert_string_equal(frame(h, stack, 0), "main");
+		assert_string_equal(frame(h, stack, 1), "<module> (<string>)");
+		assert_string_equal(frame(h, stack, 2), "C.run (b.py:9)");
+		assert_string_equal(frame(h, stack, 3), "list_sort");
+		assert_string_equal(frame(h, stack, 4), "key (a.py:5)");
+	}
+	n = &h->names[h->frames[h->stacks[1].first + 4]];
+	assert_string_equal(n->module, "/app/a.py");
+	assert_string_equal(hot_language(n), "python");
+	assert_string_equal(hot_language(&h->names[h->frames[h->stacks[1].first]]), "native");
+	assert_string_equal(frame(h, 3, 1), "_PyEval_EvalFrameDefault");
+	assert_int_equal(h->stacks[4].count, 3);
+	assert_true(h->stacks[4].truncated);
+	assert_string_equal(frame(h, 4, 0), "<module> (<string>)");
+	assert_string_equal(frame(h, 4, 1), "[unresolved]");
+	assert_string_equal(frame(h, 4, 2), "key (a.py:5)");
+	assert_int_equal(h->stacks[5].count, 2);
+	assert_string_equal(frame(h, 5, 1), "key (a.py:5)");
+	facts_destroy(t.f);
+}
+
 static void who_was_hot(void **state)
 {
 	struct facts_rows t = begin();
@@ -194,9 +253,8 @@ static void nothing_captured(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_stacks),
-		cmocka_unit_test(who_was_hot),
-		cmocka_unit_test(who_waited),
+		cmocka_unit_test(names_of_stacks),  cmocka_unit_test(frames_of_python),
+		cmocka_unit_test(who_was_hot),	    cmocka_unit_test(who_waited),
 		cmocka_unit_test(nothing_captured),
 	};
 
