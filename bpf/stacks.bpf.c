@@ -147,38 +147,60 @@ static __always_inline int user_registers(struct walk *w, const struct bpf_perf_
 }
 #endif
 
-#include "stacks_python.h"
-
-/* ------------------------------------------------------------------ a stack and its hash */
-
 static __always_inline __u64 mix(__u64 h, __u64 v)
 {
 	h = (h ^ v) * 0x9fb21c651e98df25ULL;
 	return h ^ (h >> 29);
 }
 
+#include "stacks_python.h"
+
+/* ------------------------------------------------------------------ a stack and its hash */
+
 static __always_inline __u32 words_of(const struct stacks_stack *k)
 {
 	return k->kernel_count + k->user_count + 2 * k->python_count;
 }
 
-__noinline int stacks_hash(__u32 slot)
+/* Some words more, from the first on.  1: there are no more. */
+__noinline int stacks_hash_some(__u32 slot, __u32 first)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
-	__u64 a, b;
+	__u64 a;
 	__u32 n;
 
 	if (!s)
-		return -1;
-	n = words_of(&s->stack);
-	a = mix((__u64)s->stack.pid << 32 | s->stack.kernel_count << 16 | s->stack.user_count,
-		s->stack.end | s->stack.python_end << 8);
-	for (__u32 i = 0; i < STACKS_FRAME_WORDS; i++) {
-		if (i >= n)
+		return 1;
+	n = s->stack.kernel_count + s->stack.user_count;
+	a = s->stack.hash;
+	for (__u32 i = 0; i < STACKS_TURNS; i++) {
+		__u32 at = first + i;
+
+		if (at >= n)
 			break;
-		a = mix(a, s->stack.frames[i]);
+		a = mix(a, s->stack.frames[at & 511]); /* n is at most 383 */
 	}
-	b = mix(a, a >> 32);
+	s->stack.hash = a;
+	return first + STACKS_TURNS >= n;
+}
+
+__noinline int stacks_hash(__u32 slot)
+{
+	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	__u64 b;
+
+	if (!s)
+		return -1;
+	s->stack.hash =
+		mix((__u64)s->stack.pid << 32 | s->stack.kernel_count << 16 | s->stack.user_count,
+		    s->stack.end | s->stack.python_end << 8 | s->stack.python_count << 16);
+	if (s->stack.python_count)
+		s->stack.hash = mix(s->stack.hash, s->python.hash);
+	for (__u32 i = 0; i <= (STACKS_KERNEL_MAX + STACKS_USER_MAX) / STACKS_TURNS; i++) {
+		if (stacks_hash_some(slot, i * STACKS_TURNS))
+			break;
+	}
+	b = mix(s->stack.hash, s->stack.hash >> 32);
 	s->stack.hash = b ? b : 1;
 	return 0;
 }

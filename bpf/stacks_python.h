@@ -95,6 +95,15 @@ __noinline int stacks_python_search(__u32 slot, __u32 pid)
 	return 0;
 }
 
+__noinline int stacks_python_searches(__u32 slot, __u32 pid)
+{
+	for (int i = 0; i < STACKS_TURNS; i++) {
+		if (stacks_python_search(slot, pid))
+			return 1;
+	}
+	return 0;
+}
+
 /*
  * Which of the user's frames an address on the C stack lies in: 1 + its number, or 0.  Addresses
  * come in ascending order.
@@ -102,26 +111,31 @@ __noinline int stacks_python_search(__u32 slot, __u32 pid)
 __noinline int stacks_python_native(__u32 slot, __u64 address)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
+	__u32 low, high;
 	__u64 depth;
-	__u32 at;
 
 	if (!s)
 		return 0;
 	depth = address - s->first_sp;
-	at = s->python.native;
+	low = s->python.native;
+	high = s->walk.count;
 	if (depth > 0xffffffff)
 		return 0;
-	for (__u32 i = 0; i < STACKS_USER_MAX; i++) {
-		if (at + 1 >= s->walk.count)
-			return 0;
-		if (s->depth[(at + 1) & (STACKS_USER_MAX - 1)] > depth)
+	/* The last frame that begins below; of the last one of all nobody knows where it ends. */
+	for (int i = 0; i < 9; i++) {
+		__u32 middle = low + (high - low) / 2;
+
+		if (low >= high)
 			break;
-		at++;
+		if (s->depth[middle & (STACKS_USER_MAX - 1)] <= depth)
+			low = middle + 1;
+		else
+			high = middle;
 	}
-	if (s->depth[at & (STACKS_USER_MAX - 1)] > depth)
+	if (!low || low >= s->walk.count)
 		return 0;
-	s->python.native = at;
-	return (int)at + 1;
+	s->python.native = low - 1;
+	return (int)low;
 }
 
 static __always_inline int python_end(struct scratch *s, __u8 end)
@@ -176,7 +190,7 @@ __noinline int stacks_python_step(__u32 slot, __u32 pid)
 {
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
 	const struct stacks_python *p = bpf_map_lookup_elem(&python_processes, &pid);
-	__u64 frame, code, name = 0, previous;
+	__u64 frame, code, name = 0, previous, place;
 	__u32 at, first_line = 0;
 	__u8 entry = 0;
 
@@ -205,11 +219,22 @@ __noinline int stacks_python_step(__u32 slot, __u32 pid)
 	bpf_probe_read_user(&first_line, sizeof(first_line), (void *)(code + p->code_first_line));
 	read_word(code + p->code_name, &name);
 	s->stack.frames[at] = code & STACKS_PYTHON_ADDRESS;
-	s->stack.frames[at + 1] = (__u64)STACKS_PYTHON_IDENTITY(first_line, name) << 32 |
-				  (__u32)place_in_code(p, frame, code);
+	place = (__u64)STACKS_PYTHON_IDENTITY(first_line, name) << 32 |
+		(__u32)place_in_code(p, frame, code);
+	s->stack.frames[at + 1] = place;
+	s->python.hash = mix(s->python.hash, code ^ place);
 	s->stack.python_count++;
 	if (p->entry == STACKS_PYTHON_EACH || (p->entry == STACKS_PYTHON_FLAG && entry))
 		mark_cframe(s, slot, p);
+	return 0;
+}
+
+__noinline int stacks_python_steps(__u32 slot, __u32 pid)
+{
+	for (int i = 0; i < STACKS_TURNS; i++) {
+		if (stacks_python_step(slot, pid))
+			return 1;
+	}
 	return 0;
 }
 
@@ -225,8 +250,8 @@ static __always_inline __u64 find_python_thread(struct scratch *s, __u32 slot, _
 	if (read_word(p->interpreters, &found))
 		return 0;
 	s->python.interpreter = found;
-	for (int i = 0; i < PYTHON_THREADS_MAX; i++) {
-		if (stacks_python_search(slot, pid))
+	for (int i = 0; i < PYTHON_THREADS_MAX / STACKS_TURNS; i++) {
+		if (stacks_python_searches(slot, pid))
 			break;
 	}
 	found = s->python.found;
@@ -247,6 +272,7 @@ static __always_inline void walk_python(struct scratch *s, __u32 slot, __u32 pid
 	s->python.tls = thread_pointer(task);
 	s->python.base = s->walk.kernel_count + s->walk.count;
 	s->python.native = 0;
+	s->python.hash = 0;
 	s->python.end = STACKS_PYTHON_NO_THREAD;
 	thread = find_python_thread(s, slot, pid, p, (__u32)bpf_get_current_pid_tgid());
 	if (thread && p->thread_cframe != STACKS_PYTHON_NOWHERE)
@@ -260,8 +286,8 @@ static __always_inline void walk_python(struct scratch *s, __u32 slot, __u32 pid
 		s->python.cframe = cframe;
 		s->python.end = STACKS_PYTHON_CUT;
 		/* Markers between frames are steps, too. */
-		for (__u32 i = 0; i < 2 * STACKS_PYTHON_MAX + 1; i++) {
-			if (stacks_python_step(slot, pid))
+		for (int i = 0; i <= (int)(2 * STACKS_PYTHON_MAX / STACKS_TURNS); i++) {
+			if (stacks_python_steps(slot, pid))
 				break;
 		}
 	} else if (thread) {

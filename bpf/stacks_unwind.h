@@ -4,7 +4,8 @@
  *
  * One frame at a time: by the unwind table of the file that the address lies in (x86-64), by the
  * frame pointer where there is none.  The functions that are called in a loop are global: the
- * verifier looks at each of them once, not once for every turn.
+ * verifier looks at each of them once, not once for every turn; and long loops are loops of loops,
+ * so that it looks at twice 16 turns instead of 256.
  */
 #pragma once
 
@@ -13,6 +14,8 @@
 #else
 #define STACKS_TABLES 0
 #endif
+
+#define STACKS_TURNS 16 /* of one loop */
 
 struct walk {
 	__u64 ip, sp, bp;
@@ -29,6 +32,7 @@ struct python_walk {
 	__u64 interpreter, thread; /* while the thread is searched */
 	__u64 found, tls;	   /* its state, and what it is known by */
 	__u64 frame, cframe;
+	__u64 hash;
 	__u32 base;   /* of the words */
 	__u32 native; /* the user's frame that the next C stack address is looked for from */
 	__u8 end;
@@ -294,6 +298,16 @@ __noinline int stacks_step(__u32 slot)
 	return step(&s->walk);
 }
 
+/* 1: that was the last one. */
+__noinline int stacks_steps(__u32 slot)
+{
+	for (int i = 0; i < STACKS_TURNS; i++) {
+		if (stacks_step(slot))
+			return 1;
+	}
+	return 0;
+}
+
 /* Registers of the walk are set; the user's frames go behind the kernel's. */
 static __always_inline void walk_user(struct scratch *s, __u32 slot, __u32 pid)
 {
@@ -306,8 +320,8 @@ static __always_inline void walk_user(struct scratch *s, __u32 slot, __u32 pid)
 		s->walk.has_process = 1;
 	}
 	s->walk.exact = 1;
-	for (__u32 i = 0; i <= STACKS_USER_MAX; i++) {
-		if (stacks_step(slot))
+	for (int i = 0; i <= (int)(STACKS_USER_MAX / STACKS_TURNS); i++) {
+		if (stacks_steps(slot))
 			break;
 	}
 	/* Without the tables the chain of frame pointers may be anything. */

@@ -60,8 +60,9 @@ static int load_once(struct stacks_probe *p, const struct stacks_probe_options *
 	bpf_map__set_max_entries(s->maps.rows, o->rows);
 	bpf_map__set_max_entries(s->maps.mappings, o->mappings);
 	bpf_map__set_max_entries(s->maps.processes, o->processes);
-	bpf_map__set_max_entries(s->maps.python_processes, o->python_processes);
-	bpf_map__set_max_entries(s->maps.python_threads, o->python_threads);
+	bpf_map__set_max_entries(s->maps.python_processes,
+				 o->python_processes ? o->python_processes : 1);
+	bpf_map__set_max_entries(s->maps.python_threads, o->python_threads ? o->python_threads : 1);
 	r = stacks_bpf__load(s);
 	if (r < 0) {
 		stacks_bpf__destroy(s);
@@ -77,8 +78,9 @@ static int load(struct stacks_probe *p, const struct stacks_probe_options *o, st
 	libbpf_print_fn_t before = libbpf_set_print(quiet);
 	int r;
 
-	/* The verifier gives up when a signal comes, and the CPU budget stops us by signals. */
-	bool off_cpu = o->slots > 0, growth = o->spaces > 0;
+	/* The verifier gives up when a signal comes, and the CPU budget stops us by signals.  Going
+	 * on without one of the programs has its own time. */
+	bool off_cpu = o->slots > 0, growth = o->spaces > 0, without;
 
 #if !defined(__x86_64__)
 	snprintf(p->growth, sizeof(p->growth),
@@ -86,19 +88,20 @@ static int load(struct stacks_probe *p, const struct stacks_probe_options *o, st
 	growth = false;
 #endif
 	do {
+		without = false;
 		r = load_once(p, o, off_cpu, growth);
 		if (r < 0 && r != -EAGAIN && r != -EPERM && growth) {
 			snprintf(p->growth, sizeof(p->growth),
 				 "the program at kmem:rss_stat cannot be loaded: %s", strerror(-r));
 			growth = false;
-			r = -EAGAIN;
+			without = true;
 		} else if (r < 0 && r != -EAGAIN && r != -EPERM && r != -EACCES && off_cpu) {
 			snprintf(p->off_cpu, sizeof(p->off_cpu),
 				 "the programs at sched_switch cannot be loaded: %s", strerror(-r));
 			off_cpu = false;
-			r = -EAGAIN;
+			without = true;
 		}
-	} while (r == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end);
+	} while (without || (r == -EAGAIN && clock_ns(CLOCK_MONOTONIC) < end));
 	p->slot_count = off_cpu && r >= 0 ? o->slots : 0;
 	p->space_count = growth && r >= 0 ? o->spaces : 0;
 	libbpf_set_print(before);

@@ -10,7 +10,7 @@ struct stacks_probe_options {
 	unsigned hz;
 	uint32_t ring_bytes; /* a power of two, at least a page */
 	uint32_t seen, rows, mappings, processes;
-	uint32_t python_processes, python_threads;
+	uint32_t python_processes, python_threads; /* 0: no frames of Python */
 	uint32_t slots;	      /* of threads off the CPU, a power of two; 0: on the CPU only */
 	uint32_t spaces;      /* whose growth is followed; 0: none */
 	uint32_t blocks;      /* allocations that are followed; 0: none */
