@@ -36,6 +36,8 @@ const struct finding_rule finding_rules[] = {
 	{"driver.memory", "kernel-objects", rule_driver_memory},
 	{"memory.unaccounted", "memory", rule_memory_unaccounted},
 	{"hotspot.proc-readers", "syscalls", rule_hotspot_proc_readers},
+	{"hotspot.cpu-burst", "stacks", rule_hotspot_cpu_burst},
+	{"hotspot.lock-contention", "stacks", rule_hotspot_lock_contention},
 	{"hotspot.sched-delay", "", rule_hotspot_sched_delay},
 	{"hotspot.blocking-io", "block-io", rule_hotspot_blocking_io},
 	{"net.receive-delay", "net-receive", rule_net_receive_delay},

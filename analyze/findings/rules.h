@@ -30,6 +30,8 @@ int rule_cgroup_throttled(const struct model *m, struct findings *out);
 int rule_cgroup_oom_killed(const struct model *m, struct findings *out);
 int rule_kubernetes_eviction(const struct model *m, struct findings *out);
 int rule_hotspot_proc_readers(const struct model *m, struct findings *out);
+int rule_hotspot_lock_contention(const struct model *m, struct findings *out);
+int rule_hotspot_cpu_burst(const struct model *m, struct findings *out);
 int rule_hotspot_sched_delay(const struct model *m, struct findings *out);
 int rule_hotspot_blocking_io(const struct model *m, struct findings *out);
 int rule_net_receive_delay(const struct model *m, struct findings *out);

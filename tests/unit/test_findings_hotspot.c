@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Findings made of stacks: who fights for a lock, who took the CPUs, and who only looks like it. */
+#include "findings_testing.h"
+
+#define HZ 100
+#define S UINT64_C(1000000000)
+#define KERNEL_AT UINT64_C(0xffffffff81000000)
+
+static void setting(struct facts *f, const char *key, const char *value)
+{
+	struct fact_stack_setting *s = ADD(f, stack_settings);
+
+	s->key = key;
+	s->value = value;
+}
+
+/* 10 s on 4 CPUs.  Processes and threads are added by who needs them. */
+static struct facts *stacks(void)
+{
+	struct facts *f = healthy();
+	struct fact_stack_mapping *m = ADD(f, stack_mappings);
+	struct fact_stack_object *o = ADD(f, stack_objects);
+
+	f->archive.rows[0].cpus = 4;
+	f->archive.rows[0].captured_at = 1795250400; /* 08:40:00 UTC */
+	setting(f, "hz", "100");
+	setting(f, "start_ns", "0");
+	setting(f, "end_ns", "10000000000");
+	m->mapping = 1;
+	m->process = 1;
+	m->start = m->offset = 0;
+	m->end = 1 << 30;
+	m->object = 2;
+	o->object = 0;
+	o->kind = o->path = "[kernel]";
+	o->kind = "kernel";
+	o = ADD(f, stack_objects);
+	o->object = 2;
+	o->kind = "file";
+	o->path = "/usr/bin/app";
+	return f;
+}
+
+static uint64_t process(struct facts *f, uint64_t pid, const char *comm, uint64_t threads)
+{
+	struct fact_stack_process *p = ADD(f, stack_processes);
+
+	p->process = p->pid = pid;
+	p->comm = comm;
+	p->own = 0;
+	for (uint64_t i = 0; i < threads; i++) {
+		struct fact_stack_thread *t = ADD(f, stack_threads);
+
+		t->thread = t->tid = pid + i;
+		t->process = pid;
+		t->comm = comm;
+	}
+	return pid;
+}
+
+/* Where a function is: the same for the same name. */
+static uint64_t address_of(struct facts *f, const char *name, bool kernel)
+{
+	struct fact_stack_symbol *s;
+
+	for (size_t i = 0; i < f->stack_symbols.count; i++)
+		if (!strcmp(f->stack_symbols.rows[i].function, name))
+			return f->stack_symbols.rows[i].offset;
+	uint64_t at = (kernel ? KERNEL_AT : 0) + 4096 * (f->stack_symbols.count + 1);
+
+	s = ADD(f, stack_symbols);
+	s->object = s->found_in = kernel ? 0 : 2;
+	s->offset = at;
+	s->address = 1;
+	s->into = 0;
+	s->function = name;
+	return at;
+}
+
+/* "leaf<caller<…" of the kernel and of the program; either may be "". */
+static uint64_t stack(struct facts *f, const char *kernel, const char *user)
+{
+	struct fact_stack *k = ADD(f, stacks);
+	const char *parts[] = {kernel, user};
+	uint64_t id = f->stacks.count;
+
+	for (int part = 0; part < 2; part++) {
+		char text[2048] = "";
+		size_t len = 0;
+
+		for (const char *p = parts[part]; *p;) {
+			size_t n = strcspn(p, "<");
+			char *name = arena_strndup(f->arena, p, n);
+			uint64_t at = address_of(f, name, part == 0);
+
+			len += (size_t)snprintf(text + len, sizeof(text) - len,
+						part ? "%s1:%" PRIx64 "!" : "%s%" PRIx64 "!",
+						len ? " " : "", at);
+			p += n + (p[n] == '<');
+		}
+		*(part ? &k->user : &k->kernel) = arena_strndup(f->arena, text, len);
+	}
+	k->stack = id;
+	k->process = 1;
+	k->end = "root";
+	k->kernel_cut = 0;
+	return id;
+}
+
+static void on_cpu(struct facts *f, uint64_t tid, uint64_t id, double from, double to)
+{
+	for (uint64_t t = (uint64_t)(from * HZ); t < (uint64_t)(to * HZ); t++) {
+		struct fact_stack_sample *s = ADD(f, stack_samples);
+
+		s->time_ns = t * S / HZ;
+		s->state = STACK_ON_CPU;
+		s->thread = tid;
+		s->cpu = 0;
+		s->stack = id;
+	}
+}
+
+/* count times, one in each share of the window, each so long. */
+static void off_cpu(struct facts *f, uint64_t tid, uint64_t id, uint64_t state, unsigned count,
+		    double seconds)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct fact_stack_sample *s = ADD(f, stack_samples);
+
+		s->time_ns = (i + 1) * 10 * S / count;
+		s->state = state;
+		s->thread = tid;
+		s->cpu = 0;
+		s->stack = id;
+		s->ns = (uint64_t)(seconds * 1e9);
+		s->weight = 1024;
+	}
+}
+
+#define FUTEX "schedule<futex_wait_queue<__futex_wait<do_futex<__x64_sys_futex<do_syscall_64"
+
+/* Four threads: each works a quarter of the time and waits three. */
+static void fight(struct facts *f, uint64_t pid, const char *kernel, const char *user,
+		  uint64_t state)
+{
+	uint64_t waits = stack(f, kernel, user), works = stack(f, "", "work<main");
+
+	for (uint64_t i = 0; i < 4; i++) {
+		off_cpu(f, pid + i, waits, state, 100, 0.075);
+		on_cpu(f, pid + i, works, 2.5 * (double)i, 2.5 * (double)(i + 1));
+	}
+}
+
+static void test_mutex(void **state)
+{
+	struct facts *f = stacks();
+	struct fact_stack_offcpu *w;
+
+	process(f, 100, "app", 4);
+	fight(f, 100, FUTEX, "__lll_lock_wait<__pthread_mutex_lock<update<worker<start_thread",
+	      STACK_SLEEP);
+	/* Some were asleep when it began, and only the innermost frame is known. */
+	off_cpu(f, 101, stack(f, FUTEX, "__lll_lock_wait"), STACK_SLEEP, 1, 2);
+	w = ADD(f, stack_offcpu);
+	w->thread = 101;
+	w->state = STACK_SLEEP;
+	w->total_ns = 8 * S;
+	w->count = 100;
+	w->longest_ns = S / 2;
+	w->longest_stack = 1;
+	w->longest_waker = 102;
+	struct judged j = judge(f);
+	const struct finding *n = must(j, "hotspot.lock-contention");
+
+	assert_string_equal(n->title, "3.2 threads at a time wait for a lock in update of app");
+	assert_int_equal(n->severity, SEVERITY_WARNING);
+	assert_string_equal(n->scope_name, "app (100)");
+	assert_contains(n->because[0].text, "4 threads of app (pid 100) waited 32 s");
+	assert_contains(n->because[0].text, "76% of the time");
+	assert_contains(n->because[1].text, "500 ms, until thread 102 of app gave the lock up");
+	assert_contains(n->advice[0], "Do less in update");
+	assert_int_equal(j.f->count, 1);
+	done(j, f);
+}
+
+/* Others' locks: read-write, Rust, Go, C++ wrappers, and the one of Python. */
+static void test_other_locks(void **state)
+{
+	static const struct {
+		const char *user, *site;
+	} locks[] = {
+		{"__lll_lock_wait<___pthread_rwlock_wrlock<insert<main", "insert"},
+		{"std::sys::sync::mutex::futex::Mutex::lock_contended<std::sync::Mutex::lock<"
+		 "push",
+		 "push"},
+		{"parking_lot::raw_mutex::RawMutex::lock_slow<serve<main", "serve"},
+		{"runtime.futex<runtime.futexsleep<runtime.lock2<runtime.mallocgc<main.main",
+		 "runtime.mallocgc"},
+		{"__lll_lock_wait<pthread_mutex_lock<std::mutex::lock<std::lock_guard::lock_guard<"
+		 "put<main",
+		 "put"},
+		{"pthread_cond_timedwait<take_gil<PyEval_RestoreThread<time_sleep", "PyEval"},
+	};
+
+	for (size_t i = 0; i < sizeof(locks) / sizeof(*locks); i++) {
+		struct facts *f = stacks();
+
+		process(f, 100, "app", 4);
+		fight(f, 100, FUTEX, locks[i].user, STACK_SLEEP);
+		struct judged j = judge(f);
+		const struct finding *n = must(j, "hotspot.lock-contention");
+
+		assert_contains(n->title, locks[i].site);
+		if (strstr(locks[i].user, "gil"))
+			assert_contains(n->advice[0], "global interpreter lock");
+		done(j, f);
+	}
+}
+
+static void test_kernel_locks(void **state)
+{
+	struct facts *f = stacks();
+
+	process(f, 100, "a", 2);
+	process(f, 102, "b", 2);
+	fight(f, 100, "schedule<rwsem_down_write_slowpath<down_write<do_unlinkat<__x64_sys_unlink",
+	      "unlink", STACK_DISK);
+	struct judged j = judge(f);
+	const struct finding *n = must(j, "hotspot.lock-contention");
+
+	assert_contains(n->title, "a lock of the kernel's in do_unlinkat of a directory");
+	assert_contains(n->because[0].text, "4 threads of several processes");
+	assert_string_equal(n->scope_kind, "host");
+	assert_contains(n->advice[0], "different directories");
+	done(j, f);
+
+	/* At a spin lock nobody sleeps. */
+	f = stacks();
+	process(f, 100, "net", 2);
+	uint64_t spins = stack(
+		f, "native_queued_spin_lock_slowpath<_raw_spin_lock<__dev_queue_xmit", "send<main");
+
+	on_cpu(f, 100, spins, 0, 8);
+	on_cpu(f, 101, spins, 2, 10);
+	j = judge(f);
+	n = must(j, "hotspot.lock-contention");
+	assert_contains(n->title, "1.6 threads at a time");
+	assert_contains(n->title, "__dev_queue_xmit");
+	assert_contains(n->because[1].text, "spun on the CPU");
+	done(j, f);
+}
+
+/* Idle workers, turns at a lock with nobody at work, little waiting beside much work, one alone. */
+static void test_no_contention(void **state)
+{
+	static const char *const idle[] = {
+		"__futex_abstimed_wait_common<pthread_cond_wait<wait_for_job<start_thread",
+		"futex_wait<sem_wait<worker<start_thread",
+		"runtime.futex<runtime.futexsleep<runtime.notesleep<runtime.stopm<runtime.schedule",
+		"pthread_cond_wait<os::PlatformEvent::park<ObjectMonitor::wait<Object.wait",
+		"syscall<std::thread::park<worker",
+	};
+
+	for (size_t i = 0; i < sizeof(idle) / sizeof(*idle); i++) {
+		struct facts *f = stacks();
+
+		process(f, 100, "pool", 4);
+		fight(f, 100, FUTEX, idle[i], STACK_SLEEP);
+		struct judged j = judge(f);
+
+		must_not(j, "hotspot.lock-contention");
+		done(j, f);
+	}
+	static const char lock[] = "__lll_lock_wait<pthread_mutex_lock<accept_mutex<child_main";
+	struct facts *f = stacks();
+
+	process(f, 100, "apache", 8);
+	for (uint64_t i = 0; i < 8; i++)
+		off_cpu(f, 100 + i, stack(f, FUTEX, lock), STACK_SLEEP, 10, 0.9);
+	struct judged j = judge(f);
+
+	must_not(j, "hotspot.lock-contention");
+	done(j, f);
+
+	f = stacks();
+	process(f, 100, "busy", 4);
+	for (uint64_t i = 0; i < 4; i++) {
+		off_cpu(f, 100 + i, stack(f, FUTEX, lock), STACK_SLEEP, 100, 0.002);
+		on_cpu(f, 100 + i, stack(f, "", "work"), 0, 9.5);
+	}
+	j = judge(f);
+	must_not(j, "hotspot.lock-contention");
+	done(j, f);
+
+	/* After it was woken it waits for a CPU. */
+	f = stacks();
+	process(f, 100, "late", 4);
+	fight(f, 100, FUTEX, lock, STACK_RUNNABLE);
+	j = judge(f);
+	must_not(j, "hotspot.lock-contention");
+	done(j, f);
+
+	f = stacks();
+	process(f, 100, "one", 1);
+	off_cpu(f, 100, stack(f, FUTEX, lock), STACK_SLEEP, 100, 0.05);
+	on_cpu(f, 100, stack(f, "", "work"), 0, 5);
+	j = judge(f);
+	must_not(j, "hotspot.lock-contention");
+	done(j, f);
+}
+
+/* ------------------------------------------------------------------ bursts */
+
+static void test_burst(void **state)
+{
+	struct facts *f = stacks();
+	uint64_t hot, cold;
+
+	process(f, 100, "report", 4);
+	process(f, 200, "web", 1);
+	hot = stack(f, "", "aggregate<main");
+	cold = stack(f, "", "serve<main");
+	for (uint64_t i = 0; i < 4; i++)
+		on_cpu(f, 100 + i, hot, 3.5, 5.5);
+	on_cpu(f, 100, cold, 8, 8.1);
+	on_cpu(f, 200, cold, 0, 10);
+	struct judged j = judge(f);
+	const struct finding *n = must(j, "hotspot.cpu-burst");
+
+	assert_string_equal(n->title, "report took 100% of the CPUs for 2 s at 08:40:03 UTC");
+	assert_int_equal(n->severity, SEVERITY_WARNING);
+	assert_string_equal(n->scope_name, "report");
+	assert_contains(n->because[0].text, "from second 3.5 to 5.5");
+	assert_contains(n->because[1].text, "aggregate (100%)");
+	assert_int_equal(j.f->count, 1);
+	done(j, f);
+
+	/* Many short processes of one name; and again later. */
+	f = stacks();
+	hot = stack(f, "", "compile<main");
+	for (uint64_t i = 0; i < 20; i++) {
+		process(f, 100 + i, "cc1", 1);
+		for (int k = 0; k < 3; k++)
+			on_cpu(f, 100 + i, hot, 2 + 0.05 * (double)i, 2.05 + 0.05 * (double)i);
+		for (int k = 0; k < 4; k++)
+			on_cpu(f, 100 + i, hot, 7 + 0.1 * (double)i, 7.1 + 0.1 * (double)i);
+	}
+	j = judge(f);
+	n = must(j, "hotspot.cpu-burst");
+	assert_contains(n->title, "cc1 took");
+	assert_contains(n->title, "at 08:40:07 UTC");
+	assert_contains(n->because[1].text, "2 such bursts");
+	done(j, f);
+
+	/* It goes on when the window ends: perhaps it is no burst. */
+	f = stacks();
+	process(f, 100, "job", 4);
+	hot = stack(f, "", "run<main");
+	for (uint64_t i = 0; i < 4; i++)
+		on_cpu(f, 100 + i, hot, 7, 10);
+	j = judge(f);
+	n = must(j, "hotspot.cpu-burst");
+	assert_int_equal(n->severity, SEVERITY_INFO);
+	assert_contains(n->title, "still did when the window ended");
+	done(j, f);
+}
+
+static void test_no_burst(void **state)
+{
+	static const struct {
+		double from, to, again_from, again_to;
+		uint64_t threads;
+		const char *why;
+	} loads[] = {
+		{0, 10, 0, 0, 4, "steady"},
+		{0, 4, 0, 0, 4, "there before the window"},
+		{1, 9, 0, 0, 4, "nearly all the time"},
+		{1, 3, 5, 9, 4, "more often than not"},
+		{4, 4.2, 0, 0, 4, "a moment"},
+		{3, 6, 0, 0, 1, "one CPU of four"},
+	};
+
+	for (size_t i = 0; i < sizeof(loads) / sizeof(*loads); i++) {
+		struct facts *f = stacks();
+		uint64_t hot = stack(f, "", "work<main");
+
+		process(f, 100, loads[i].why, 4);
+		for (uint64_t k = 0; k < loads[i].threads; k++) {
+			on_cpu(f, 100 + k, hot, loads[i].from, loads[i].to);
+			on_cpu(f, 100 + k, hot, loads[i].again_from, loads[i].again_to);
+		}
+		struct judged j = judge(f);
+
+		must_not(j, "hotspot.cpu-burst");
+		done(j, f);
+	}
+	/* It is busy otherwise, too: half of what it takes then. */
+	struct facts *f = stacks();
+	uint64_t hot = stack(f, "", "work<main");
+
+	process(f, 100, "db", 4);
+	on_cpu(f, 100, hot, 0, 10);
+	on_cpu(f, 101, hot, 0, 10);
+	on_cpu(f, 102, hot, 4, 6);
+	on_cpu(f, 103, hot, 4, 6);
+	struct judged j = judge(f);
+
+	must_not(j, "hotspot.cpu-burst");
+	done(j, f);
+
+	/* The capture itself. */
+	f = stacks();
+	process(f, 100, "ossnap-capture", 4);
+	f->stack_processes.rows[0].own = 1;
+	for (uint64_t i = 0; i < 4; i++)
+		on_cpu(f, 100 + i, stack(f, "", "scan"), 3, 5);
+	j = judge(f);
+	must_not(j, "hotspot.cpu-burst");
+	done(j, f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_mutex),	     cmocka_unit_test(test_other_locks),
+		cmocka_unit_test(test_kernel_locks), cmocka_unit_test(test_no_contention),
+		cmocka_unit_test(test_burst),	     cmocka_unit_test(test_no_burst),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
