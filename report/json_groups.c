@@ -44,6 +44,8 @@ static void cgroup_figures(struct json *j, const struct fact_cgroup *f)
 		{"dying_descendants", offsetof(struct fact_cgroup, dying_descendants)},
 	};
 
+	json_kstr(j, "slab_top", f ? f->slab_top : NULL);
+	json_fact(j, "slab_top_bytes", f ? f->slab_top_bytes : FACT_NONE);
 	for (size_t i = 0; i < sizeof(rest) / sizeof(*rest); i++) {
 		if (f)
 			json_fact(j, rest[i].key,

@@ -84,6 +84,7 @@ static void cgroup_cell(const struct table *t, size_t row, size_t column, struct
 		break;
 	default:
 		c->value = measured(f->slab_bytes);
+		c->sub = f->slab_top;
 	}
 }
 

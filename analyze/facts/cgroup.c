@@ -9,6 +9,8 @@
  *            the ancestors, also over those that could not be seen from inside a container.
  *   anon     total_rss (huge pages included); file: total_cache, which like v2's `file` counts
  *            shared memory too; kernel: memory.kmem.usage_in_bytes
+ *   slab     memory.kmem.slabinfo, as /proc/slabinfo of the group's own caches, without those of
+ *            groups below it; empty since 5.9, where slab is charged by object
  *   max_events   memory.failcnt; oom_kills: oom_kill of memory.oom_control (4.13 and later)
  * v2 (HIERARCHY "unified", Documentation/admin-guide/cgroup-v2.rst): memory.current, memory.max,
  *   memory.stat (hierarchical), memory.events, cgroup.stat.  `kernel` exists since 5.18; before,
@@ -42,6 +44,8 @@ static const struct fact_field fields_fact_cgroup[] = {
 	FACT_U64(fact_cgroup, shmem_bytes),
 	FACT_U64(fact_cgroup, slab_bytes),
 	FACT_U64(fact_cgroup, slab_reclaimable_bytes),
+	FACT_STR(fact_cgroup, slab_top, 64),
+	FACT_U64(fact_cgroup, slab_top_bytes),
 	FACT_U64(fact_cgroup, kernel_bytes),
 	FACT_U64(fact_cgroup, swap_bytes),
 	FACT_U64(fact_cgroup, dirty_bytes),
@@ -249,6 +253,46 @@ static void read_pressure(struct cgroup *g, struct text data, bool first)
 	}
 }
 
+/*
+ * "dentry 210 210 192 21 1 : tunables 0 0 0 : slabdata 10 10 0": the pages of a cache are its slabs
+ * times the pages of each.  Source: mm/slab_common.c cache_show()
+ */
+static int read_slabinfo(struct parse *p, struct cgroup *g, struct text data)
+{
+	uint64_t sum = 0, most = 0;
+	struct text line, name, word;
+	bool any = false;
+
+	while (text_line(&data, &line)) {
+		uint64_t n[5], slabs = FACT_NONE, bytes;
+		bool good = text_word(&line, &name) && *name.p != '#';
+
+		for (size_t i = 0; good && i < ARRAY_SIZE(n); i++)
+			good = text_word_u64(&line, &n[i]);
+		while (good && text_word(&line, &word))
+			if (text_is(word, "slabdata"))
+				good = text_word_u64(&line, &slabs) && text_word_u64(&line, &slabs);
+		if (!good || slabs == FACT_NONE)
+			continue; /* the two lines of heading */
+		bytes = text_times(text_times(slabs, n[4]), p->page_size);
+		if (bytes == FACT_NONE || __builtin_add_overflow(sum, bytes, &sum))
+			return 0;
+		any = true;
+		if (bytes <= most)
+			continue;
+		most = bytes;
+		g->row.slab_top =
+			arena_strndup(p->arena, name.p, text_len(name) < 64 ? text_len(name) : 64);
+		if (!g->row.slab_top)
+			return -ENOMEM;
+	}
+	if (any) {
+		g->row.slab_bytes = sum;
+		g->row.slab_top_bytes = most;
+	}
+	return 0;
+}
+
 /* A figure of the first reading is the first, one of the last reading the last; read once, both. */
 static void read_entry(struct cgroup *g, uint64_t ms, struct text file, struct text data)
 {
@@ -443,6 +487,10 @@ static int cgroup_member(struct parse *p, void *state, const struct member_ref *
 			p->bad++;
 		else if (entry.no == 0 && entry.data_len)
 			read_entry(g, m->ms, file, TEXT(entry.data, entry.data_len));
+		if (g && version == 1 && text_is(file, "memory.kmem.slabinfo"))
+			r = read_slabinfo(p, g, TEXT(entry.data, entry.data_len));
+		if (r < 0)
+			return r;
 	}
 	if (more < 0)
 		p->bad++;

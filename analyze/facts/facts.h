@@ -100,6 +100,9 @@ struct fact_cgroup {
 	uint64_t usage_bytes, limit_bytes /* FACT_NONE: none */, limit_known, effective_limit_bytes;
 	uint64_t anon_bytes, file_bytes, active_file_bytes, inactive_file_bytes, shmem_bytes,
 		slab_bytes;
+	/* The largest of its slab caches: v1 before 5.9 only. */
+	const char *slab_top;
+	uint64_t slab_top_bytes;
 	uint64_t slab_reclaimable_bytes, kernel_bytes, swap_bytes, dirty_bytes, mapped_bytes;
 	uint64_t usage_first_bytes;
 	uint64_t oom_kills, max_events; /* since the group was made */

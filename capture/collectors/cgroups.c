@@ -47,6 +47,7 @@ static const char *const v1_files[] = {
 	"memory.kmem.tcp.limit_in_bytes",
 	"memory.kmem.tcp.max_usage_in_bytes",
 	"memory.kmem.tcp.failcnt",
+	"memory.kmem.slabinfo", /* empty since 5.9 */
 	/* Anolis and Alibaba Cloud Linux */
 	"memory.min",
 	"memory.low",

@@ -55,4 +55,12 @@ awk -v n="$count" -v seen="$((all / 2))" -v ours="$ours" -v all="$cat_all" -v ea
 	printf "# %-44s %8.1f us of CPU per process (%.1f times)\n", "a loop with one cat for each process", each / n * 1e6, (each / n) / (ours / seen)
 	exit !(each / n > 3 * (ours / seen)) }'
 if [ $? = 0 ]; then ok "at least three times cheaper than a loop of cat"; else fail "at least three times cheaper than a loop of cat" "see above"; fi
+
+# What the kernel holds for them: every descriptor of every process, by kernel memory and without it.
+for rung in auto procfs; do
+	"$CAPTURE" -q -d 5s --collect kernel-objects --memory-source $rung --max-cpu 100 -o "$TMP" >"$TMP/path" 2>"$TMP/log"
+	equal "kernel-objects, $rung: the capture is complete" 0 $?
+	member "$(cat "$TMP/path")" manifest.json | jq -r --arg rung $rung --arg n "$count" '.collectors[] | select(.name == "kernel-objects") |
+		"# kernel-objects of \($n) processes, memory source \($rung): \(.cpu_s) s of CPU, \(.max_rss_bytes / 1048576 | round) MiB"'
+done
 exec 9>&-

@@ -170,9 +170,39 @@ static void odd_names_do_no_harm(void **state)
 	facts_destroy(f);
 }
 
+/* As 5.4 prints it, with two lines of heading. */
+static void test_slabinfo(void **state)
+{
+	struct facts_rows t = facts_rows_start();
+	struct facts *f;
+
+	facts_rows_pack(
+		&t, "raw/cgroups.000000009", "memory/a/memory.usage_in_bytes", "1\n",
+		"memory/a/memory.kmem.slabinfo",
+		"slabinfo - version: 2.1\n"
+		"# name            <active_objs> <num_objs> <objsize> <objperslab> "
+		"<pagesperslab> : tunables <limit> <batchcount> <sharedfactor> : slabdata "
+		"<active_slabs> <num_slabs> <sharedavail>\n"
+		"dentry              2100   2100    192   21    1 : tunables    0    0    0 "
+		": slabdata    100    100      0\n"
+		"kmalloc-4k             16     16   4096    8    8 : tunables    0    0    "
+		"0 : slabdata      2      2      0\n"
+		"torn 1 2\n",
+		"memory/b/memory.usage_in_bytes", "1\n", "memory/b/memory.kmem.slabinfo", "", NULL);
+	f = facts_rows_end(&t);
+	assert_int_equal(find(f, "/a")->slab_bytes, (100 + 16) * 4096);
+	assert_string_equal(find(f, "/a")->slab_top, "dentry");
+	assert_int_equal(find(f, "/a")->slab_top_bytes, 100 * 4096);
+	/* Empty: not measured, and not 0. */
+	assert_true(find(f, "/b")->slab_bytes == FACT_NONE);
+	assert_null(find(f, "/b")->slab_top);
+	facts_destroy(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_slabinfo),
 		cmocka_unit_test(v1_is_hierarchical),
 		cmocka_unit_test(v2_takes_the_lowest_limit_above),
 		cmocka_unit_test(hybrid_shows_v1_only),
