@@ -95,10 +95,18 @@ int rule_cgroup_dying(const struct model *m, struct findings *out)
 	if (meminfo(m, "Percpu") >= 0.02 * total)
 		finding_because(out, f, "#memory", "per-CPU data, a part of which is theirs, is %s",
 				size_words(out, meminfo(m, "Percpu")));
-	finding_advice(
-		out, f,
-		"Delete or rotate the files that hold the cache; where that is not possible, "
-		"echo 1 > /proc/sys/vm/drop_caches lets clean cache and the groups go.");
+	/* The scan found no file that is not shared memory charged to the largest. */
+	if (g && !count)
+		finding_advice(
+			out, f,
+			"What keeps the largest is shared memory: delete its files in tmpfs and "
+			"/dev/shm, or end who has them open.  Dropping caches does not free it.");
+	else
+		finding_advice(
+			out, f,
+			"Delete or rotate the files that hold the cache; where that is not "
+			"possible, echo 1 > /proc/sys/vm/drop_caches lets clean cache and the "
+			"groups go.");
 	if (m->dying_by_sockets)
 		finding_advice(
 			out, f,

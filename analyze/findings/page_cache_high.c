@@ -106,10 +106,15 @@ int rule_page_cache_high(const struct model *m, struct findings *out)
 		out, f,
 		"Bound the group that reads or writes these files (memory.high), or delete files "
 		"that are no longer needed.");
-	finding_advice(
-		out, f,
-		"sync; echo 1 > /proc/sys/vm/drop_caches frees clean cache once; it costs reads "
-		"from disk afterwards and cures no cause.");
+	if (stuck)
+		finding_advice(out, f,
+			       "Dropping caches would give little back: what is mapped, locked or "
+			       "dirty stays.");
+	else
+		finding_advice(
+			out, f,
+			"sync; echo 1 > /proc/sys/vm/drop_caches frees clean cache once; it costs "
+			"reads from disk afterwards and cures no cause.");
 	f->wrong_if =
 		"the window fell into a backup, a copy or another short burst of input and output";
 	return 0;

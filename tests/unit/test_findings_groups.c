@@ -104,6 +104,22 @@ static void test_dying(void **state)
 	for (size_t i = 0; i < n->because_count; i++)
 		named |= strstr(n->because[i].text, "/var/spool/big") != NULL;
 	assert_true(named);
+	assert_contains(n->advice[0], "drop_caches lets clean cache");
+	done(j, f);
+
+	/* The same of shared memory, which dropping caches does not free. */
+	f = healthy();
+	f->cgroups.rows[0].version = 2;
+	f->cgroups.rows[0].dying_descendants = 40;
+	scanned(f, 1);
+	g = ADD(f, cache_cgroups);
+	g->cgroup = 1;
+	g->state = "dying";
+	g->path = "/system.slice/job.service";
+	sample(f, cached_file(f, "tmpfs", "/a", 2 * GI / 4096), 1, 8, 2 * GI / 4096);
+	j = judge(f);
+	n = must(j, "cgroup.dying");
+	assert_contains(n->advice[0], "Dropping caches does not free it");
 	done(j, f);
 }
 

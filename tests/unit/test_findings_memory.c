@@ -286,6 +286,7 @@ static void test_slabs(void **state)
 
 	assert_contains(n->title, "ext4_inode_cache");
 	assert_int_equal(n->severity, SEVERITY_INFO);
+	assert_contains(n->advice[1], "echo 3"); /* 2 leaves inodes with cached pages */
 	must_not(j, "slab.unreclaimable");
 	done(j, f);
 
