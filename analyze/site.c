@@ -82,10 +82,27 @@ static uint32_t above(const struct hotspot *h, const struct hot_stack *k, uint32
 	return i > 0 ? h->frames[k->first + i - 1] : UINT32_MAX;
 }
 
+/* The innermost frame of Python below place i (from 1), or 0. */
+static uint32_t python_below(const struct hotspot *h, const struct hot_stack *k, uint32_t i)
+{
+	for (; i > 0; i--) {
+		const struct hot_name *name = &h->names[above(h, k, i)];
+
+		if (name->python && name->function[0] != '[')
+			return i;
+	}
+	return 0;
+}
+
 struct site site_of_stack(const struct hotspot *h, const struct hot_stack *k)
 {
 	struct site second = {UINT32_MAX, UINT32_MAX};
+	uint32_t python = python_below(h, k, k->count);
 
+	/* What the interpreter does inside is the program's doing. */
+	if (python)
+		return (struct site){above(h, k, python),
+				     above(h, k, python_below(h, k, python - 1))};
 	for (uint32_t i = k->count; i > 0; i--) {
 		struct site here = {above(h, k, i), above(h, k, i - 1)};
 		const struct hot_name *name = &h->names[here.name];

@@ -11,7 +11,7 @@ struct site {
 
 /*
  * The innermost frame that is neither of an allocator (by its file, or by its name: xmalloc), nor
- * of the C or C++ library, nor the kernel's.  When all of the program's own allocate by their name,
- * the innermost of those.
+ * of the C or C++ library, nor the kernel's; of a Python program its innermost function.  When all
+ * of the program's own allocate by their name, the innermost of those.
  */
 struct site site_of_stack(const struct hotspot *h, const struct hot_stack *k);

@@ -151,8 +151,28 @@ equal "of it the queue is seen, and nothing else" true0 "$(growth allocations ba
 for name in "${probed[@]}"; do kill "${pid[$name]}"; done
 
 # ------------------------------------------------------------------ page-fault stacks, of every process
+cat >"$TMP/leak.py" <<'PY'
+import sys, time
+kept = []
+def remember(n):
+    kept.append(bytes(n))
+def request(n):
+    return sum(len(bytes(300 + i)) for i in range(n))
+def serve():
+    start = time.monotonic()
+    for i in range(12000):
+        remember(5000)
+        request(20)
+        time.sleep(max(0, start + i * 7 / 12000 - time.monotonic()))
+print("ready", flush=True)
+sys.stdin.readline()
+serve()
+print("done", 12000 * 5000, flush=True)
+sys.stdin.read()
+PY
 probed=()
-others=(map remap)
+others=(map remap python)
+start python python3 "$TMP/leak.py"
 start map "$LEAKS" map 64 7
 start remap "$LEAKS" remap 160 7
 capture faults 10s
@@ -168,4 +188,10 @@ check "mapped and unmapped again: mapping_site is not accused" awk -v s="$(growt
 case $(title faults remap) in
 *leaky_site*) ok "mapped and unmapped again: the finding names leaky_site" ;;
 *) fail "mapped and unmapped again: the finding names leaky_site" "$(title faults remap)" ;;
+esac
+check "Python: the bytes that came in remember()" near faults python '^remember' 35
+check "Python: the function that frees what it takes is not accused" awk -v s="$(share faults python '^request')" 'BEGIN { print s; exit !(s != "" && s <= 10) }'
+case $(title faults python) in
+*"objects of bytes"*) ok "Python: the finding names the type" ;;
+*) fail "Python: the finding names the type" "$(title faults python)" ;;
 esac
