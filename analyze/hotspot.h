@@ -109,6 +109,10 @@ struct hotspot {
 /* NULL in *ret when no stacks were captured.  0 or -ENOMEM. */
 int hotspot_create(struct hotspot **ret, const struct facts *f, struct arena *a);
 
+/* hotspot_rank.c, for hotspot_create(): functions and seconds.  weights: samples on the CPU of each
+ * stack. */
+int hotspot_rank(struct hotspot *h, struct arena *a, const uint64_t *weights);
+
 /* Names that go into hotspot_create(), for whoever has an address. */
 struct frame_namer;
 int frame_namer_create(struct frame_namer **ret, const struct facts *f, struct arena *a);

@@ -14,236 +14,15 @@
 
 #include "../capture/base/sbuf.h"
 #include "figures.h"
+#include "memory_blocks.h"
 #include "treemap.h"
 #include "visible.h"
 
 #define WIDTH 1120.0
 #define HEIGHT 440.0
-#define HEAD 22.0      /* of a block that shows what is inside it */
-#define STRIP 30.0     /* free and used, where most is free */
-#define SHADOW 26.0    /* from the strip to the picture */
-#define CHILDREN 14    /* shown in one block */
-#define SMALLEST 0.004 /* of what is in use, to be drawn inside a block */
-#define NAMELESS 0.008 /* of what is in use: a block below that has no room for its name */
-
-static const struct look {
-	const char *id, *group, *link;
-} looks[] = {
-	{"free", "free", "#zones"},
-	{"heap", "heap", "#processes"},
-	{"file-mapped", "files", "#files"},
-	{"page-cache", "files", "#files"},
-	{"shared-memory", "shared", "#shared-memory"},
-	{"buffers", "files", "#files"},
-	{"swap-cache", "heap", "#counters"},
-	{"slab-reclaimable", "slab", "#slabs"},
-	{"slab-unreclaimable", "slab", "#slabs"},
-	{"vmalloc", "kernel", "#vmalloc"},
-	{"huge-pages", "huge", "#huge-pools"},
-	{"cma", "huge", "#counters"},
-	{"balloon", "driver", "#counters"},
-	{"zram", "driver", "#counters"},
-	{"zswap", "driver", "#counters"},
-	{"dma-buf", "driver", "#kernel-objects"},
-	{"gpu", "driver", "#kernel-objects"},
-	{"network", "driver", "#kernel-objects"},
-	{"pipes", "driver", "#kernel-objects"},
-	{"bpf", "driver", "#kernel-objects"},
-	{"io-uring", "driver", "#kernel-objects"},
-	{"rdma", "driver", "#counters"},
-	{"kvm", "kernel", "#counters"},
-	{"arc", "driver", "#counters"},
-	{"driver-other", "driver", "#counters"},
-	{"reserved", "reserved", "#counters"},
-	{"kernel-image", "kernel", "#counters"},
-	{"unaccounted", "unaccounted", "#accounts"},
-};
-
-static struct look look(const char *id)
-{
-	for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++)
-		if (!strcmp(looks[i].id, id))
-			return looks[i];
-	return (struct look){id, "kernel", "#counters"};
-}
-
-/* ------------------------------------------------------------------ the picture's data */
-
-struct inner {
-	const char *name, *title;
-	double bytes;
-};
-struct block {
-	const char *label, *group, *link;
-	double bytes;
-	struct inner inner[CHILDREN];
-	size_t inner_count;
-};
-
-static int larger_block(const void *a, const void *b)
-{
-	const struct block *x = a, *y = b;
-
-	if (x->bytes != y->bytes)
-		return x->bytes < y->bytes ? 1 : -1;
-	return strcmp(x->label, y->label);
-}
-
-/* Largest first; what would not fit in the block is left out, for the areas must stay true. */
-static void put_inside(struct block *b, const char *name, const char *title, uint64_t bytes,
-		       double used)
-{
-	double inside = 0;
-	size_t at = b->inner_count;
-
-	if (bytes == FACT_NONE || (double)bytes < used * SMALLEST || !name)
-		return;
-	for (size_t i = 0; i < b->inner_count; i++)
-		inside += b->inner[i].bytes;
-	if (inside + (double)bytes > b->bytes || b->inner_count == CHILDREN)
-		return;
-	while (at && b->inner[at - 1].bytes < (double)bytes) {
-		b->inner[at] = b->inner[at - 1];
-		at--;
-	}
-	b->inner[at] = (struct inner){name, title, (double)bytes};
-	b->inner_count++;
-}
-
-static const char *last_segment(const char *path)
-{
-	const char *slash = path && path[0] != '[' ? strrchr(path, '/') : NULL;
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
-static double in_use(const struct model *m)
-{
-	double bytes = (double)m->memory_total;
-
-	for (size_t i = 0; i < m->part_count; i++)
-		if (!strcmp(m->parts[i].id, "free"))
-			bytes -= (double)m->parts[i].bytes;
-	return fmax(bytes, 1);
-}
-
-/* What the objects of a part are called in kernel_objects.tsv. */
-static bool is_kind_of(const char *id, const char *kind)
-{
-	if (!strcmp(id, "network"))
-		return !strcmp(kind, "packet-ring") || !strcmp(kind, "socket") ||
-		       !strcmp(kind, "page-pool");
-	if (!strcmp(id, "gpu"))
-		return !strcmp(kind, "drm");
-	if (!strcmp(id, "pipes"))
-		return !strcmp(kind, "pipe");
-	if (!strcmp(id, "bpf"))
-		return !strcmp(kind, "bpf-map");
-	return !strcmp(id, kind);
-}
-
-static void look_at_holders(struct block *b, const char *id, const struct model *m)
-{
-	for (size_t i = 0; i < m->holding_count && i < 64; i++) {
-		const struct model_holding *h = &m->holdings[i];
-		const struct fact_kernel_object *o = h->largest;
-
-		if (!is_kind_of(id, h->kind))
-			continue;
-		if (h->process)
-			put_inside(b, h->process->comm, h->process->cmdline, h->bytes, in_use(m));
-		else if (o)
-			put_inside(b, o->name, o->detail, h->bytes, in_use(m));
-	}
-}
-
-static void look_inside(struct block *b, const char *id, const struct model *m)
-{
-	double total = in_use(m);
-
-	if (!strcmp(id, "heap"))
-		for (size_t i = 0; i < m->process_count && i < 64; i++)
-			put_inside(b, m->processes[i]->comm, m->processes[i]->cmdline,
-				   m->processes[i]->heap_bytes, total);
-	if (!strcmp(id, "page-cache"))
-		for (size_t i = 0, n = 0; i < m->file_count && n < 64; i++)
-			if (!m->files[i].shmem) {
-				n++;
-				put_inside(b, last_segment(m->files[i].path), m->files[i].path,
-					   m->files[i].cached_bytes, total);
-			}
-	if (!strcmp(id, "shared-memory"))
-		for (size_t i = 0; i < m->shm_directory_count && i < 64; i++)
-			put_inside(b, m->shm_directories[i].path, NULL, m->shm_directories[i].bytes,
-				   total);
-	look_at_holders(b, id, m);
-	if (!strncmp(id, "slab-", 5))
-		for (size_t i = 0; i < m->slab_count && i < 64; i++)
-			if (m->slabs[i]->reclaimable == !strcmp(id, "slab-reclaimable"))
-				put_inside(b, m->slabs[i]->name, NULL, m->slabs[i]->bytes, total);
-}
-
-static bool is_file_part(const char *id)
-{
-	return !strcmp(id, "page-cache") || !strcmp(id, "file-mapped") || !strcmp(id, "buffers");
-}
-
-/* Those too small to bear a name stand as one that does; the table below has each.  Sorted, as
- * blocks was. */
-static size_t join_smallest(struct block *blocks, size_t n, double used)
-{
-	struct block joined = {"Smaller parts", "kernel", "#memory", 0, {{0}}, 0};
-	size_t kept = 0, count = 0;
-
-	for (size_t i = 0; i < n; i++)
-		count += blocks[i].bytes < used * NAMELESS &&
-			 strcmp(blocks[i].group, "unaccounted") != 0;
-	if (count < 2)
-		return n;
-	for (size_t i = 0; i < n; i++)
-		if (blocks[i].bytes < used * NAMELESS &&
-		    strcmp(blocks[i].group, "unaccounted") != 0)
-			joined.bytes += blocks[i].bytes;
-		else
-			blocks[kept++] = blocks[i];
-	blocks[kept++] = joined;
-	qsort(blocks, kept, sizeof(*blocks), larger_block);
-	return kept;
-}
-
-/* From malloc; the blocks that are larger than nothing, largest first. */
-static struct block *make_blocks(const struct model *m, size_t *ret_count)
-{
-	struct block *blocks = calloc(m->part_count + 2, sizeof(*blocks));
-	double files = 0;
-	size_t n = 0;
-
-	if (!blocks)
-		return NULL;
-	for (size_t i = 0; i < m->part_count; i++) {
-		const struct memory_part *p = &m->parts[i];
-		struct look l = look(p->id);
-
-		if (is_file_part(p->id)) {
-			files += (double)p->bytes;
-		} else if (p->bytes) {
-			blocks[n] = (struct block){p->label,	     l.group, l.link,
-						   (double)p->bytes, {{0}},   0};
-			look_inside(&blocks[n++], p->id, m);
-		}
-	}
-	if (files > 0) {
-		blocks[n] = (struct block){"Files in memory", "files", "#files", files, {{0}}, 0};
-		look_inside(&blocks[n++], "page-cache", m);
-	}
-	if (m->unaccounted != INT64_MIN && m->unaccounted > 0)
-		blocks[n++] =
-			(struct block){"Unaccounted",	       "unaccounted", "#part-unaccounted",
-				       (double)m->unaccounted, {{0}},	      0};
-	qsort(blocks, n, sizeof(*blocks), larger_block);
-	*ret_count = join_smallest(blocks, n, in_use(m));
-	return blocks;
-}
+#define HEAD 22.0   /* of a block that shows what is inside it */
+#define STRIP 30.0  /* free and used, where most is free */
+#define SHADOW 26.0 /* from the strip to the picture */
 
 /* ------------------------------------------------------------------ drawing */
 
@@ -300,7 +79,8 @@ static void label(struct tree *t, xmlNodePtr parent, const char *class_name, dou
 	free(visible);
 }
 
-static void draw_inner(struct tree *t, xmlNodePtr parent, const struct inner *in, struct rect r)
+static void draw_inner(struct tree *t, xmlNodePtr parent, const struct memory_inner *in,
+		       struct rect r)
 {
 	xmlNodePtr g = tree_add(t, parent, "g", "inner");
 	char size[FIGURE];
@@ -329,12 +109,12 @@ static const char *break_label(const char *text, double width)
 	return at;
 }
 
-static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, struct rect r,
+static void draw_block(struct tree *t, xmlNodePtr svg, const struct memory_block *b, struct rect r,
 		       double total)
 {
 	xmlNodePtr a = tree_add(t, svg, "a", NULL), g;
-	double values[CHILDREN + 1], rest = b->bytes;
-	struct rect rects[CHILDREN + 1];
+	double values[BLOCK_CHILDREN + 1], rest = b->bytes;
+	struct rect rects[BLOCK_CHILDREN + 1];
 	char class_name[48], text[128], first[128], size[FIGURE], share[FIGURE];
 	size_t n = b->inner_count, at;
 	const char *second;
@@ -394,7 +174,8 @@ static void draw_block(struct tree *t, xmlNodePtr svg, const struct block *b, st
  * Where most of the memory is free, the rest would be too small to read: then a strip shows both,
  * and the picture below it only what is in use.  Returns the height that is taken.
  */
-static double strip(struct tree *t, xmlNodePtr svg, const struct block *free_block, double total)
+static double strip(struct tree *t, xmlNodePtr svg, const struct memory_block *free_block,
+		    double total)
 {
 	double used = (1 - free_block->bytes / total) * WIDTH;
 	xmlNodePtr shadow = tree_add(t, svg, "path", "shadow"), g;
@@ -415,7 +196,7 @@ static double strip(struct tree *t, xmlNodePtr svg, const struct block *free_blo
 static void picture(struct tree *t, xmlNodePtr figure, const struct model *m)
 {
 	size_t n = 0;
-	struct block *blocks = make_blocks(m, &n);
+	struct memory_block *blocks = memory_blocks(m, &n);
 	struct rect *rects = calloc(n + 1, sizeof(*rects));
 	double *values = calloc(n + 1, sizeof(*values));
 	double total = (double)m->memory_total, top = 0;
@@ -452,7 +233,7 @@ out:
 static void row(struct tree *t, xmlNodePtr body, const char *id, const char *name, double bytes,
 		double total, const char *source)
 {
-	struct look l = look(id);
+	struct memory_look l = memory_look(id);
 	xmlNodePtr tr = tree_add(t, body, "tr", NULL), th, td, svg, rect;
 	char text[FIGURE], class_name[48];
 
