@@ -284,6 +284,36 @@ static void scan(struct model_build *b)
 		    "meminfo counts more than the scan found");
 }
 
+/* Kinds of kernel objects that the collector says it could not look at. */
+static void objects(struct model_build *b)
+{
+	static const struct {
+		const char *kind, *what, *why;
+	} kinds[] = {
+		{"pipe", "what waits in pipes", "kernel memory was not read"},
+		{"io-uring", "what io_uring rings hold", "kernel memory was not read"},
+		{"open-files", "slab behind open files", "kernel memory was not read"},
+		{"packet-ring", "rings of packet sockets",
+		 "kernel memory was not read, and sock_diag did not answer for them"},
+		{"bpf-map", "BPF maps", "the kernel did not list them (it needs CAP_SYS_ADMIN)"},
+		{"rdma", "memory registered with RDMA devices", "the devices did not answer"},
+		{"page-pool", "pages in network receive queues",
+		 "the kernel tells of page pools since 6.8, and no scan saw every page"},
+	};
+
+	for (size_t i = 0; i < b->f->kernel_objects.count; i++) {
+		const struct fact_kernel_object *o = &b->f->kernel_objects.rows[i];
+
+		for (size_t k = 0; o->kind && o->count == 0 && k < ARRAY_SIZE(kinds); k++) {
+			if (strcmp(o->kind, kinds[k].kind) != 0)
+				continue;
+			if (!strcmp(o->kind, "page-pool") && b->m->scan_exact)
+				continue;
+			add(b, kinds[k].what, kinds[k].why);
+		}
+	}
+}
+
 static void files(struct model_build *b)
 {
 	const struct facts *f = b->f;
@@ -367,6 +397,7 @@ int model_build_not_seen(struct model_build *b)
 	collectors(b);
 	losses(b);
 	scan(b);
+	objects(b);
 	files(b);
 	damage(b);
 	growth(b);

@@ -209,6 +209,11 @@ static void what_was_not_looked_at(void **state)
 	/* It was looked for, and there is none. */
 	assert_int_equal(part(j.m, "io-uring"), 0);
 	assert_int_equal(j.m->holding_count, 2);
+	bool said = false;
+
+	for (size_t i = 0; i < j.m->not_seen_count; i++)
+		said |= !strcmp(j.m->not_seen[i].what, "what waits in pipes");
+	assert_true(said);
 	done(j, f);
 }
 
