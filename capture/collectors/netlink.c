@@ -154,12 +154,12 @@ static int answers(int fd, uint64_t until_ns, netlink_fn fn, void *ctx)
 	return r;
 }
 
-static int ask(int fd, uint16_t type, uint16_t flags, const void *body, size_t len)
+static int ask(int fd, uint16_t type, const void *body, size_t len)
 {
 	unsigned char request[sizeof(struct nlmsghdr) + BODY_MAX] = {0};
 	struct nlmsghdr h = {.nlmsg_len = (uint32_t)(sizeof(h) + len),
 			     .nlmsg_type = type,
-			     .nlmsg_flags = NLM_F_REQUEST | flags,
+			     .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
 			     .nlmsg_seq = 1};
 
 	if (len > BODY_MAX)
@@ -172,37 +172,44 @@ static int ask(int fd, uint16_t type, uint16_t flags, const void *body, size_t l
 int netlink_dump(int fd, uint16_t type, const void *body, size_t len, uint64_t until_ns,
 		 netlink_fn fn, void *ctx)
 {
-	int r = ask(fd, type, NLM_F_DUMP, body, len);
+	int r = ask(fd, type, body, len);
 
 	return r < 0 ? r : answers(fd, until_ns, fn, ctx);
 }
 
+struct family {
+	const char *name;
+	int number;
+};
+
 static int family_message(void *ctx, uint16_t type, const unsigned char *payload, size_t len)
 {
+	struct family *f = ctx;
 	struct netlink_attr a;
-	int *family = ctx;
+	char name[32] = "";
+	int number = 0;
 
 	if (type != GENL_ID_CTRL || len < GENL_HDRLEN)
 		return 0;
 	payload += GENL_HDRLEN;
 	len -= GENL_HDRLEN;
-	while (netlink_next(&payload, &len, &a))
+	while (netlink_next(&payload, &len, &a)) {
 		if (a.type == CTRL_ATTR_FAMILY_ID && a.len == 2)
-			*family = (int)netlink_number(&a);
+			number = (int)netlink_number(&a);
+		else if (a.type == CTRL_ATTR_FAMILY_NAME)
+			netlink_text(&a, name, sizeof(name));
+	}
+	if (!strcmp(name, f->name) && number)
+		f->number = number;
 	return 0;
 }
 
 int netlink_family(int fd, const char *name, uint64_t until_ns)
 {
-	unsigned char body[BODY_MAX] = {CTRL_CMD_GETFAMILY, 1};
-	size_t len = GENL_HDRLEN;
-	int family = -ENOENT, r;
+	const struct genlmsghdr body = {.cmd = CTRL_CMD_GETFAMILY, .version = 1};
+	struct family f = {name, -ENOENT};
+	/* All of them: asked for one that is not there, the kernel would look for a module. */
+	int r = netlink_dump(fd, GENL_ID_CTRL, &body, sizeof(body), until_ns, family_message, &f);
 
-	if (!netlink_put(body, sizeof(body), &len, CTRL_ATTR_FAMILY_NAME, name, strlen(name) + 1))
-		return -EMSGSIZE;
-	/* One message, then (NLM_F_ACK) an error that is none. */
-	r = ask(fd, GENL_ID_CTRL, NLM_F_ACK, body, len);
-	if (r == 0)
-		r = answers(fd, until_ns, family_message, &family);
-	return r < 0 ? r : family;
+	return r < 0 && r != -EINTR ? r : f.number;
 }
