@@ -9,8 +9,8 @@
 #include "../collect.h"
 
 #define TRIES_MAX 8u /* a process that maps more and more files is not asked for ever */
-#define TEXT_BYTES (2u << 20)
-#define TEXTS_MAX 32768u
+#define TEXT_BYTES (1u << 20)
+#define TEXTS_MAX 8192u
 
 int pyframes_init(struct pyframes *p, const struct sysroot *root, const struct strings *paths,
 		  size_t max_frames, uint32_t max_processes,
