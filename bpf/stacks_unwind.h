@@ -25,6 +25,7 @@ struct walk {
 	__u8 end, by;
 	__u8 exact; /* ip is where it was interrupted, no return address */
 	__u8 has_process;
+	__u8 switched; /* to another stack, by frame pointer */
 };
 
 /* How far the walk of Python's frames has come. */
@@ -147,16 +148,22 @@ static __always_inline int walk_end(struct walk *w, __u8 end)
 static __always_inline int step_by_pointer(struct walk *w)
 {
 	__u64 pair[2], bp = w->bp;
+	int switched;
 
 	if (!bp)
 		return walk_end(w, w->count > 1 ? STACKS_END_ZERO : STACKS_END_FAULT);
-	if (bp < w->sp || bp & 7)
+	/* Go's runtime works on a stack of the thread's and was called from one of its own making,
+	 * which lies anywhere.  Once, and never to an end: a register that is no frame pointer
+	 * might hold anything as well. */
+	if (bp & 7 || (bp < w->sp && w->switched))
 		return walk_end(w, STACKS_END_STUCK);
+	switched = bp < w->sp;
 	if (bpf_probe_read_user(pair, sizeof(pair), (void *)bp))
 		return walk_end(w, STACKS_END_FAULT);
-	w->by |= STACKS_BY_POINTER;
 	if (!pair[1])
-		return walk_end(w, STACKS_END_ZERO);
+		return walk_end(w, switched ? STACKS_END_STUCK : STACKS_END_ZERO);
+	w->switched |= switched;
+	w->by |= STACKS_BY_POINTER;
 	w->ip = pair[1];
 	w->sp = bp + 16;
 	w->bp = pair[0];
@@ -320,6 +327,7 @@ static __always_inline void walk_user(struct scratch *s, __u32 slot, __u32 pid)
 		s->walk.has_process = 1;
 	}
 	s->walk.exact = 1;
+	s->walk.switched = 0;
 	for (int i = 0; i <= (int)(STACKS_USER_MAX / STACKS_TURNS); i++) {
 		if (stacks_steps(slot))
 			break;

@@ -19,6 +19,8 @@ PACKAGES_browser=(chromium nodejs npm jq zstd)
 PACKAGES_bench=(jq zstd linux-perf earlyoom qemu-system-x86 busybox-static cpio xz-utils e2fsprogs)
 # Programs that leak: in C++, and with other allocators than glibc's.
 PACKAGES_native+=(g++ libjemalloc2 libtcmalloc-minimal4)
+# A program in Go.
+PACKAGES_native+=(fzf)
 # pprof's own description, to check what we export.
 PACKAGES_native+=(protobuf-compiler golang-github-google-pprof-dev python3-prometheus-client)
 

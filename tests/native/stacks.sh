@@ -93,6 +93,18 @@ else
 	skip "95% of a C++ program's, without frame pointers" "no g++ here"
 fi
 
+# Go's runtime goes to and fro between a stack of its own and those that it made.
+if command -v fzf >/dev/null; then
+	seq 1 1000000000 2>/dev/null | nice -n 5 fzf --no-sort -f '9 8 7 z' >/dev/null & go=$!
+	sleep 0.3
+	capture go 4s || fail "a capture of a program in Go" "$(cat "$TMP/go.err")"
+	kill "$go"
+	wait 2>/dev/null
+	check "95% of a program's in Go" rooted 95 go "$go"
+else
+	skip "95% of a program's in Go" "fzf is not installed"
+fi
+
 nice -n 5 "$LOAD" deep 40 9 >/dev/null & deep=$!
 nice -n 5 "$LOAD" deep 400 9 >/dev/null & deeper=$!
 nice -n 5 "$LOAD" signals 9 >/dev/null & signals=$!
