@@ -26,7 +26,9 @@ struct sk_buff {
 
 /* It came with 6.18, as did that a UDP packet that was read is put aside to be freed, without a
  * trace. */
-struct udp_prod_queue;
+struct udp_prod_queue {
+	int any; /* a mere declaration would be found nowhere */
+};
 
 __u32 sees_udp;
 

@@ -72,6 +72,13 @@ static int find_programs(struct delay_run *r, struct err *e)
 	return 0;
 }
 
+void delay_run_without(struct delay_run *r, const struct bpf_program *program)
+{
+	for (size_t i = 0; i < r->program_count; i++)
+		if (r->programs[i] == program)
+			r->programs[i] = r->programs[--r->program_count];
+}
+
 /* A short window on a slow machine: loading takes tens of milliseconds. */
 static int too_late(const struct collect *c, struct err *e)
 {

@@ -79,6 +79,8 @@ int delay_run_start(struct collect *c, const struct delay_probe *probe);
  * it could not be loaded, or nothing could be attached. */
 struct delay_run *delay_run_new(struct collect *c, const struct delay_probe *probe);
 int delay_run_watch(struct delay_run *r, struct err *e);
+/* From loaded(): do not attach this one. */
+void delay_run_without(struct delay_run *r, const struct bpf_program *program);
 /* Another map beside "delays", from loaded(). */
 int delay_run_map(struct delay_run *r, const char *map, size_t key_size, struct err *e);
 
