@@ -59,6 +59,7 @@ static void totals(struct model_build *b)
 
 	m->dying_cgroups = m->dying_cgroups_first = FACT_NONE;
 	m->dying_cached_bytes = b->sampled ? 0 : FACT_NONE_F;
+	m->dying_slab_bytes = FACT_NONE_F;
 	for (size_t i = 0; i < m->cgroup_count; i++) {
 		const struct model_cgroup *g = &m->cgroups[i];
 		const struct fact_cgroup *c = g->fact;
@@ -67,6 +68,8 @@ static void totals(struct model_build *b)
 			scanned++;
 			if (b->sampled)
 				m->dying_cached_bytes += g->cached.bytes;
+			if (g->slab_count)
+				m->dying_slab_bytes = fmax(m->dying_slab_bytes, 0) + g->slab.bytes;
 		}
 		if (!c)
 			continue;

@@ -47,12 +47,25 @@ static uint64_t page_size(const struct facts *f, const struct sample_design *d, 
 int model_create(struct model **ret, const struct facts *f)
 {
 	static int (*const steps[])(struct model_build *) = {
-		model_build_cgroups,	model_build_dying,	   model_build_page_cache,
-		model_build_swapped,	model_build_shared_memory, model_build_file_systems,
-		model_build_panorama,	model_build_processes,	   model_build_kubernetes,
-		model_build_shm_owners, model_build_dentries,	   rankings,
-		model_build_delays,	model_build_heaps,	   model_build_growth,
-		model_build_guard,	model_build_not_seen,	   model_build_holdings,
+		model_build_cgroups,
+		model_build_group_slabs,
+		model_build_dying,
+		model_build_page_cache,
+		model_build_swapped,
+		model_build_shared_memory,
+		model_build_file_systems,
+		model_build_panorama,
+		model_build_processes,
+		model_build_kubernetes,
+		model_build_shm_owners,
+		model_build_dentries,
+		rankings,
+		model_build_delays,
+		model_build_heaps,
+		model_build_growth,
+		model_build_guard,
+		model_build_not_seen,
+		model_build_holdings,
 	};
 	struct model *m = calloc(1, sizeof(*m));
 	int r = -ENOMEM;

@@ -15,6 +15,11 @@ struct estimate { /* bytes with a 95% interval; low == high == bytes when exact 
 	double bytes, low, high;
 };
 
+struct model_group_slab {
+	const char *cache;
+	struct estimate bytes;
+};
+
 struct model_cgroup {
 	const struct fact_cgroup *fact; /* NULL: only known from the page cache (dying, say) */
 	const char *path;
@@ -28,6 +33,11 @@ struct model_cgroup {
 	struct estimate cached;	   /* by the scan; NaN when not scanned */
 	struct model_file_share *files; /* largest first */
 	size_t file_count;
+	/* Of its own copies of slab caches, which hold it when it is deleted; only old kernels have
+	 * such.  NaN: none were seen. */
+	struct estimate slab;
+	struct model_group_slab *slabs; /* largest first */
+	size_t slab_count;
 };
 
 struct model_file {
@@ -238,6 +248,7 @@ struct model {
 	double kubelet_available;	  /* its memory.available; NaN: no pods, or not known */
 	struct model_eviction *evictions; /* the first one first */
 	size_t eviction_count;
+	double dying_slab_bytes;   /* of these by their own slab caches; NaN: none were seen */
 	double dying_cached_bytes; /* page cache charged to them; NaN: not scanned */
 	uint64_t shmem_bytes;	   /* Σ nrpages of shmem files */
 	double found_bytes;	   /* the scan's own sum, without reference to meminfo */

@@ -26,6 +26,7 @@ struct model_build {
 
 /* Each 0 or -ENOMEM, in this order. */
 int model_build_cgroups(struct model_build *b);
+int model_build_group_slabs(struct model_build *b);
 int model_build_dying(struct model_build *b);
 int model_build_page_cache(struct model_build *b);
 int model_build_swapped(struct model_build *b);

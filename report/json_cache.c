@@ -112,6 +112,23 @@ static void file_systems(struct json *j, const struct model *m)
 	json_array_end(j);
 }
 
+/* Only old kernels give groups caches of their own. */
+static void slabs(struct json *j, const struct model_cgroup *g)
+{
+	json_bytes(j, "slab_bytes", g->slab.bytes);
+	json_interval(j, "slab_interval", g->slab.low, g->slab.high);
+	json_key(j, "slabs");
+	json_array(j);
+	for (size_t i = 0; i < bounded(g->slab_count); i++) {
+		json_object(j);
+		json_kstr(j, "name", g->slabs[i].cache);
+		json_bytes(j, "bytes", g->slabs[i].bytes.bytes);
+		json_interval(j, "interval", g->slabs[i].bytes.low, g->slabs[i].bytes.high);
+		json_object_end(j);
+	}
+	json_array_end(j);
+}
+
 static void cgroup(struct json *j, const struct model_cgroup *g)
 {
 	json_object(j);
@@ -129,6 +146,8 @@ static void cgroup(struct json *j, const struct model_cgroup *g)
 		json_object_end(j);
 	}
 	json_array_end(j);
+	if (g->slab_count)
+		slabs(j, g);
 	json_object_end(j);
 }
 

@@ -95,6 +95,7 @@ static void dying(struct json *j, const struct model *m)
 	json_fact(j, "groups", m->dying_cgroups);
 	json_fact(j, "groups_first", m->dying_cgroups_first);
 	json_bytes(j, "cached_bytes", m->dying_cached_bytes);
+	json_bytes(j, "slab_bytes", m->dying_slab_bytes);
 	json_key(j, "parents");
 	json_array(j);
 	for (size_t i = 0; i < bounded(m->dying_parent_count); i++) {

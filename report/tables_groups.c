@@ -58,6 +58,8 @@ static void cgroup_cell(const struct table *t, size_t row, size_t column, struct
 	if (!f) { /* known from the page cache only */
 		if (column == 7)
 			cell_estimate(c, g->cached);
+		if (column == 10 && g->slab_count)
+			cell_estimate(c, g->slab);
 		return;
 	}
 	switch (column) {

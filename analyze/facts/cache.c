@@ -48,6 +48,13 @@ static const struct fact_field fields_fact_cache_block[] = {
 };
 FACT_TYPE(fact_cache_block, "page_cache_blocks", 18, 1000000);
 
+static const struct fact_field fields_fact_cgroup_slab[] = {
+	FACT_U64(fact_cgroup_slab, cgroup),
+	FACT_STR(fact_cgroup_slab, cache, 64),
+	FACT_U64(fact_cgroup_slab, pages),
+};
+FACT_TYPE(fact_cgroup_slab, "cgroup_slabs", 34, 10000);
+
 static const struct fact_field fields_fact_cache_cgroup[] = {
 	FACT_U64(fact_cache_cgroup, cgroup),
 	FACT_U64(fact_cache_cgroup, ino),
@@ -110,6 +117,12 @@ static const struct fact_column block_columns[] = {
 	{"cgroup4", COLUMN_U64, offsetof(struct fact_cache_block, cgroup4), NULL},
 	{0},
 };
+static const struct fact_column slab_columns[] = {
+	{"cgroup", COLUMN_U64, offsetof(struct fact_cgroup_slab, cgroup), NULL},
+	{"cache", COLUMN_STR, offsetof(struct fact_cgroup_slab, cache), NULL},
+	{"pages", COLUMN_U64, offsetof(struct fact_cgroup_slab, pages), NULL},
+	{0},
+};
 static const struct fact_column cgroup_columns[] = {
 	{"cgroup", COLUMN_U64, offsetof(struct fact_cache_cgroup, cgroup), NULL},
 	{"ino", COLUMN_U64, offsetof(struct fact_cache_cgroup, ino), NULL},
@@ -129,6 +142,7 @@ static const struct fact_table tables[] = {
 	{"tables/page_cache_pairs.tsv", &fact_cache_pair_type, pair_columns, NULL},
 	{"tables/page_cache_blocks.tsv", &fact_cache_block_type, block_columns, NULL},
 	{"tables/page_cache_cgroups.tsv", &fact_cache_cgroup_type, cgroup_columns, NULL},
+	{"tables/cgroup_slabs.tsv", &fact_cgroup_slab_type, slab_columns, NULL},
 	{"tables/page_types.tsv", &fact_page_type_type, type_columns, NULL},
 };
 

@@ -27,6 +27,7 @@ const struct fact_slot fact_slots[] = {
 	{&fact_cache_pair_type, offsetof(struct facts, cache_pairs)},
 	{&fact_cache_block_type, offsetof(struct facts, cache_blocks)},
 	{&fact_cache_cgroup_type, offsetof(struct facts, cache_cgroups)},
+	{&fact_cgroup_slab_type, offsetof(struct facts, cgroup_slabs)},
 	{&fact_page_type_type, offsetof(struct facts, page_types)},
 	{&fact_dentries_type, offsetof(struct facts, dentries)},
 	{&fact_shm_type, offsetof(struct facts, shm)},

@@ -176,6 +176,10 @@ struct fact_cache_cgroup {
 	uint64_t cgroup, ino;
 	const char *state, *path;
 };
+struct fact_cgroup_slab { /* of a group's own copy of the named slab cache; old kernels */
+	uint64_t cgroup, pages;
+	const char *cache;
+};
 struct fact_page_type {
 	const char *kind;
 	uint64_t pages;
@@ -419,6 +423,7 @@ struct facts {
 	FACT_TABLE(fact_cache_sample, cache_samples);
 	FACT_TABLE(fact_cache_pair, cache_pairs);
 	FACT_TABLE(fact_cache_block, cache_blocks);
+	FACT_TABLE(fact_cgroup_slab, cgroup_slabs);
 	FACT_TABLE(fact_cache_cgroup, cache_cgroups);
 	FACT_TABLE(fact_page_type, page_types);
 	FACT_TABLE(fact_dentries, dentries);

@@ -47,6 +47,7 @@ const struct fact_member fact_members[] = {
 	{"tables/page_cache_pairs.tsv", &cache_parser},
 	{"tables/page_cache_blocks.tsv", &cache_parser},
 	{"tables/page_cache_cgroups.tsv", &cache_parser},
+	{"tables/cgroup_slabs.tsv", &cache_parser},
 	{"tables/page_types.tsv", &cache_parser},
 	{"raw/memory/sys", &huge_pool_parser},
 	{"raw/memory/sys", &counter_parser},

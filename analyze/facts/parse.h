@@ -81,10 +81,10 @@ extern const struct fact_type fact_archive_type, fact_collector_type, fact_count
 	fact_process_type, fact_cgroup_type, fact_cgroup_controller_type, fact_mount_type,
 	fact_container_type, fact_scan_type, fact_cache_file_type, fact_cache_sample_type,
 	fact_cache_cgroup_type, fact_page_type_type, fact_slab_type, fact_vmalloc_type,
-	fact_zone_type, fact_cache_pair_type, fact_cache_block_type, fact_kernel_object_type,
-	fact_kernel_holder_type, fact_huge_pool_type, fact_allocation_type, fact_delay_type,
-	fact_probe_type, fact_heap_type, fact_heap_entry_type, fact_heap_container_type,
-	fact_heap_sample_type;
+	fact_zone_type, fact_cache_pair_type, fact_cache_block_type, fact_cgroup_slab_type,
+	fact_kernel_object_type, fact_kernel_holder_type, fact_huge_pool_type, fact_allocation_type,
+	fact_delay_type, fact_probe_type, fact_heap_type, fact_heap_entry_type,
+	fact_heap_container_type, fact_heap_sample_type;
 
 extern const struct fact_type fact_stack_setting_type, fact_stack_sample_type,
 	fact_stack_offcpu_type, fact_stack_type, fact_stack_process_type, fact_stack_thread_type,

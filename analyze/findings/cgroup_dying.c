@@ -25,12 +25,31 @@ static const struct model_cgroup *largest(const struct model *m)
 	return g;
 }
 
+/* Kernels until 5.8: their own copies of slab caches. */
+static void slab_words(const struct model *m, struct findings *out, struct finding *f, double slab)
+{
+	const struct model_cgroup *g = NULL;
+
+	for (size_t i = 0; i < m->cgroup_count; i++)
+		if (m->cgroups[i].dying && m->cgroups[i].slab_count &&
+		    (!g || m->cgroups[i].slab.bytes > g->slab.bytes))
+			g = &m->cgroups[i];
+	finding_because(out, f, "#cgroups", "%s of slab are caches of their own",
+			size_words(out, slab));
+	if (g)
+		finding_because(out, f, "#cgroups", "the most is %s, with %s, of it %s of %s",
+				g->path, size_words(out, g->slab.bytes),
+				size_words(out, g->slabs[0].bytes.bytes), g->slabs[0].cache);
+}
+
 int rule_cgroup_dying(const struct model *m, struct findings *out)
 {
 	double dying = figure(m->dying_cgroups), cached = m->dying_cached_bytes;
 	double total = figure(m->memory_total);
 	bool many = dying >= MANY;
-	bool much = cached >= CACHED_SHARE * total && cached >= CACHED_LEAST;
+	double slab = m->dying_slab_bytes > 0 ? m->dying_slab_bytes : 0;
+	double held = (cached > 0 ? cached : 0) + slab;
+	bool much = held >= CACHED_SHARE * total && held >= CACHED_LEAST;
 	const struct model_cgroup *g = largest(m);
 	struct file_bytes *rows = NULL;
 	struct file_words w;
@@ -47,9 +66,11 @@ int rule_cgroup_dying(const struct model *m, struct findings *out)
 	if (much)
 		f = finding_add(out, "cgroup.dying", SEVERITY_WARNING,
 				m->scan_exact ? CONFIDENCE_HIGH : CONFIDENCE_MEDIUM,
-				"%s of page cache belong to %s deleted cgroups, which cannot go "
+				"%s of %s belong to %s deleted cgroups, which cannot go "
 				"because of it",
-				size_words(out, cached), count_words(out, dying));
+				size_words(out, held),
+				slab > 0 ? "page cache and slab" : "page cache",
+				count_words(out, dying));
 	else
 		f = finding_add(
 			out, "cgroup.dying", SEVERITY_WARNING, CONFIDENCE_HIGH,
@@ -57,7 +78,7 @@ int rule_cgroup_dying(const struct model *m, struct findings *out)
 			count_words(out, dying));
 	if (!f)
 		return 0;
-	f->weight = cached > 0 ? cached : 0;
+	f->weight = held;
 	finding_because(out, f, "#cgroups", "%s memory cgroups are deleted but still there",
 			count_words(out, dying));
 	double grown = dying - figure(m->dying_cgroups_first);
@@ -92,6 +113,8 @@ int rule_cgroup_dying(const struct model *m, struct findings *out)
 				m->dying_holder ? arena_printf(out->arena, " (pid %" PRIu64 ") has",
 							       m->dying_holder->pid)
 						: "");
+	if (slab > 0)
+		slab_words(m, out, f, slab);
 	if (meminfo(m, "Percpu") >= 0.02 * total)
 		finding_because(out, f, "#memory", "per-CPU data, a part of which is theirs, is %s",
 				size_words(out, meminfo(m, "Percpu")));

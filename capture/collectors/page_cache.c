@@ -207,8 +207,8 @@ static int scan_and_write(struct collect *c, struct kmem_source *source, const c
 			  const char *reason, struct err *e)
 {
 	struct cache_tables t = {.out = c->out};
-	struct scan_sink sink = {cache_table, cache_file, cache_sample,	  cache_cgroup,
-				 &t,	      cache_pair, cache_dentries, cache_block};
+	struct scan_sink sink = {cache_table, cache_file,     cache_sample, cache_cgroup,    &t,
+				 cache_pair,  cache_dentries, cache_block,  cache_group_slab};
 	struct cache_moment m;
 	struct scan *scan;
 	int r, closed;

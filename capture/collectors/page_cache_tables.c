@@ -25,6 +25,7 @@ static const char *const members[][2] = {
 			"pairs\tfile\tcgroup\tstate\tfile2\tcgroup2\tstate2\n"},
 	[SCAN_DENTRIES] = {"tables/dentries.tsv",
 			   "dev\tfstype\tpath\tpositive\tnegative\ttruncated\n"},
+	[SCAN_GROUP_SLABS] = {"tables/cgroup_slabs.tsv", "cgroup\tcache\tpages\n"},
 	[SCAN_BLOCKS] = {"tables/page_cache_blocks.tsv",
 			 "blocks\tfile\tcgroup\tfile2\tcgroup2\tfile3\tcgroup3\tfile4\tcgroup4\n"},
 };
@@ -152,6 +153,16 @@ int cache_pair(void *ctx, const struct scan_sample *a, const struct scan_sample 
 	row_u64(o->out, pairs);
 	put_side(o->out, a);
 	put_side(o->out, b);
+	return row_end(o->out);
+}
+
+int cache_group_slab(void *ctx, uint32_t cgroup, const char *cache, size_t len, uint64_t pages)
+{
+	struct cache_tables *o = ctx;
+
+	row_u64(o->out, cgroup);
+	row_str(o->out, cache, len);
+	row_u64(o->out, pages);
 	return row_end(o->out);
 }
 

@@ -17,6 +17,7 @@ int cache_file(void *ctx, const struct scan_file *f);
 int cache_cgroup(void *ctx, const struct scan_cgroup *c);
 int cache_sample(void *ctx, uint32_t file, uint32_t cgroup, unsigned state, uint64_t pages);
 int cache_pair(void *ctx, const struct scan_sample *a, const struct scan_sample *b, uint64_t pairs);
+int cache_group_slab(void *ctx, uint32_t cgroup, const char *cache, size_t len, uint64_t pages);
 int cache_block(void *ctx, const struct scan_sample *const side[4], uint64_t blocks);
 int cache_dentries(void *ctx, const struct scan_dentries *d);
 int cache_tables_close(struct cache_tables *t, bool truncated);

@@ -172,6 +172,11 @@ static const struct member members[] = {
 	{FIELD(slab.size), "kmem_cache", "size", MAY},
 	{FIELD(slab.oo), "kmem_cache", "oo.x", MAY},
 	{FIELD(slab.red_left_pad), "kmem_cache", "red_left_pad", MAY},
+	/* Until 5.8 each group had caches of its own, which held it when it was deleted
+	 * (until 5.2). Since 5.9 objects are charged one by one, and a deleted group's become its
+	 * parent's. */
+	{FIELD(slab.memcg), "kmem_cache", "memcg_params.memcg", MAY},
+	{FIELD(slab.root_cache), "kmem_cache", "memcg_params.root_cache", MAY},
 	{FIELD(sb.dev), "super_block", "s_dev", NEED},
 	{FIELD(sb.type), "super_block", "s_type", NEED},
 	{FIELD(sb.flags), "super_block", "s_flags", NEED},

@@ -81,6 +81,7 @@ struct kmem_layout {
 	struct kmem_field fs_type_name;
 	struct { /* cache and freelist of the head page; the rest of its struct kmem_cache (SLUB) */
 		struct kmem_field cache, freelist, name, size, oo, red_left_pad;
+		struct kmem_field memcg, root_cache; /* ≤ 5.8; else absent */
 	} slab;
 	struct {
 		struct kmem_field memcg_css, css_cgroup, css_ss, css_flags, ss_name, cgroup_kn,

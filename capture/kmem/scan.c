@@ -168,6 +168,7 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 	r = sink->table(sink->ctx, SCAN_FILES);
 	if (r == 0)
 		r = scan_resolve_files(s, sink, e);
+	scan_find_slab_cgroups(s);
 	if (r == 0)
 		r = sink->table(sink->ctx, SCAN_CGROUPS);
 	if (r == 0)
@@ -184,6 +185,8 @@ int scan_resolve(struct scan *s, const struct scan_sink *sink, struct err *e)
 		if (s->pairs.slots[i].a)
 			r = emit_pair(s, &s->pairs.slots[i], sink);
 	}
+	if (r >= 0 && sink->group_slab)
+		r = scan_resolve_group_slabs(s, sink);
 	if (r >= 0 && sink->block && s->blocks.slots && !s->result.finished)
 		r = emit_blocks(s, sink);
 	s->result.resolve_cpu_ns = scan_thread_cpu() - start;

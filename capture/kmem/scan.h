@@ -96,7 +96,15 @@ struct scan_dentries {
 	uint64_t positive, negative; /* times SCAN_DENTRY_UNIT */
 };
 
-enum scan_table { SCAN_FILES, SCAN_CGROUPS, SCAN_SAMPLES, SCAN_PAIRS, SCAN_DENTRIES, SCAN_BLOCKS };
+enum scan_table {
+	SCAN_FILES,
+	SCAN_CGROUPS,
+	SCAN_SAMPLES,
+	SCAN_PAIRS,
+	SCAN_DENTRIES,
+	SCAN_BLOCKS,
+	SCAN_GROUP_SLABS
+};
 
 struct scan_sample { /* file 0: dropped; cgroup 0: none or not known */
 	uint32_t file, cgroup;
@@ -119,6 +127,9 @@ struct scan_sink {
 	/* What was taken of blocks alike of a scan that was stopped: two pages of one pair and two
 	 * of another; NULL: no page cache.  Their state is 0.  May be NULL. */
 	int (*block)(void *ctx, const struct scan_sample *const side[4], uint64_t blocks);
+	/* Frames of a group's own copy of the named slab cache; may be NULL. */
+	int (*group_slab)(void *ctx, uint32_t cgroup, const char *cache, size_t len,
+			  uint64_t pages);
 };
 
 /*

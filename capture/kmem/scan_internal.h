@@ -15,7 +15,7 @@ struct scan_head {
 	enum page_kind kind; /* KIND_MAPPED: file, cgroup and bits are set */
 	uint32_t file, cgroup;
 	unsigned bits;
-	const struct slab_cache *slab; /* KIND_SLAB; NULL: not known */
+	struct slab_cache *slab; /* KIND_SLAB; NULL: not known */
 };
 
 struct scan {
@@ -68,4 +68,8 @@ int scan_resolve_files(struct scan *s, const struct scan_sink *sink, struct err 
 /* What the picked slabs of the dentry cache hold (dentries.c). */
 int scan_resolve_dentries(struct scan *s, const struct scan_sink *sink, struct err *e);
 int scan_resolve_cgroups(struct scan *s, const struct scan_sink *sink, struct err *e);
+/* Slab of groups that have caches of their own (group_slabs.c): first, so that they are named, then
+ * what each has. */
+void scan_find_slab_cgroups(struct scan *s);
+int scan_resolve_group_slabs(struct scan *s, const struct scan_sink *sink);
 uint64_t scan_thread_cpu(void);

@@ -20,17 +20,31 @@ static bool is_named(struct kmem_source *s, uint64_t addr, const char *name)
 	       !memcmp(text, name, len);
 }
 
+/* Of a group's own cache whose it is; then the cache that it is a copy of has the name. */
+static uint64_t root_of(struct kmem_source *s, const struct kmem_layout *l, struct slab_cache *c)
+{
+	uint64_t root = 0, memcg = 0;
+
+	if (!field_present(l->slab.memcg) || !field_present(l->slab.root_cache) ||
+	    kmem_read(s, c->addr + l->slab.root_cache.offset, &root, sizeof(root)) < 0 ||
+	    !plausible_object(root) ||
+	    kmem_read(s, c->addr + l->slab.memcg.offset, &memcg, sizeof(memcg)) < 0 ||
+	    !plausible_object(memcg))
+		return c->addr;
+	c->memcg = memcg;
+	return root;
+}
+
 /* A new cache's figures; whatever cannot be read leaves it one of no interest. */
 static void describe(struct kmem_source *s, const struct kmem_layout *l, struct slab_cache *c)
 {
-	uint64_t name = 0;
 	uint32_t size = 0, oo = 0, pad = 0;
 
-	if (!field_present(l->slab.name) || !field_present(l->slab.size) ||
-	    !field_present(l->slab.oo))
+	if (!field_present(l->slab.name) ||
+	    kmem_read(s, root_of(s, l, c) + l->slab.name.offset, &c->name, sizeof(c->name)) < 0)
 		return;
-	if (kmem_read(s, c->addr + l->slab.name.offset, &name, sizeof(name)) < 0 ||
-	    !is_named(s, name, "dentry") ||
+	if (!field_present(l->slab.size) || !field_present(l->slab.oo) ||
+	    !is_named(s, c->name, "dentry") ||
 	    kmem_read(s, c->addr + l->slab.size.offset, &size, sizeof(size)) < 0 ||
 	    kmem_read(s, c->addr + l->slab.oo.offset, &oo, sizeof(oo)) < 0)
 		return;
@@ -46,8 +60,8 @@ static void describe(struct kmem_source *s, const struct kmem_layout *l, struct 
 	c->dentries = true;
 }
 
-static const struct slab_cache *find_cache(struct slab_sampler *t, struct kmem_source *s,
-					   const struct kmem_layout *l, uint64_t addr)
+static struct slab_cache *find_cache(struct slab_sampler *t, struct kmem_source *s,
+				     const struct kmem_layout *l, uint64_t addr)
 {
 	for (uint64_t i = addr * 0x9e3779b97f4a7c15ULL >> 40;; i++) {
 		struct slab_cache *c = &t->caches[i % SLAB_CACHES];
@@ -81,11 +95,10 @@ static void vote(struct slab_sampler *t, struct kmem_source *s, const struct kme
 	t->votes[t->vote_count++] = (list & ~(uint64_t)(s->page_size - 1)) - pfn * s->page_size;
 }
 
-const struct slab_cache *slabs_look(struct slab_sampler *t, struct kmem_source *s,
-				    const struct kmem_layout *l, const unsigned char *page,
-				    uint64_t addr)
+struct slab_cache *slabs_look(struct slab_sampler *t, struct kmem_source *s,
+			      const struct kmem_layout *l, const unsigned char *page, uint64_t addr)
 {
-	const struct slab_cache *c;
+	struct slab_cache *c;
 	uint64_t cache;
 
 	if (!field_present(l->slab.cache))
@@ -99,11 +112,14 @@ const struct slab_cache *slabs_look(struct slab_sampler *t, struct kmem_source *
 	return c;
 }
 
-void slabs_count(struct slab_sampler *t, const struct slab_cache *cache, uint64_t head)
+void slabs_count(struct slab_sampler *t, struct slab_cache *cache, uint64_t head)
 {
 	uint64_t at = t->frames;
 
-	if (!cache || !cache->dentries)
+	if (!cache)
+		return;
+	cache->frames++;
+	if (!cache->dentries)
 		return;
 	t->frames++;
 	/* Each of the n seen so far is among the picks with the same probability. */

@@ -15,11 +15,16 @@
 #include "kmem.h"
 
 #define SLAB_PICKS 1024u
-#define SLAB_CACHES 1024u /* machines have two to four hundred */
+#define SLAB_CACHES                                                                                \
+	4096u /* machines have two to four hundred; where groups have their own, more              \
+	       */
 #define SLAB_VOTES 48u
 
 struct slab_cache {
 	uint64_t addr; /* of the struct kmem_cache; 0: a free slot */
+	uint64_t memcg,
+		name;	 /* whose cache it is, where groups have their own; of the root's name */
+	uint64_t frames; /* that were met */
 	uint32_t object_bytes, first, order;
 	bool dentries;
 };
@@ -41,11 +46,11 @@ struct slab_sampler {
 };
 
 /* The cache of the slab whose head's bytes are page and whose address is addr; NULL: not known. */
-const struct slab_cache *slabs_look(struct slab_sampler *t, struct kmem_source *s,
-				    const struct kmem_layout *l, const unsigned char *page,
-				    uint64_t addr);
+struct slab_cache *slabs_look(struct slab_sampler *t, struct kmem_source *s,
+			      const struct kmem_layout *l, const unsigned char *page,
+			      uint64_t addr);
 /* One more frame of that slab was met. */
-void slabs_count(struct slab_sampler *t, const struct slab_cache *cache, uint64_t head);
+void slabs_count(struct slab_sampler *t, struct slab_cache *cache, uint64_t head);
 /* The kernel's address of page frame 0.  False: too few slabs agree. */
 bool slabs_direct_map(const struct slab_sampler *t, uint64_t *ret);
 uint32_t slabs_picks(const struct slab_sampler *t);

@@ -129,8 +129,8 @@ static struct cost scan_once(struct timed *t, const struct kmem_layout *l, uint3
 {
 	struct scan_config c = {.one_in = one_in, .seed = seed, .memory = 24 << 20};
 	struct cost k = {0};
-	struct scan_sink sink = {on_table, on_file, on_sample, on_cgroup,
-				 &k.files, NULL,    NULL,      NULL};
+	struct scan_sink sink = {on_table, on_file, on_sample, on_cgroup, &k.files,
+				 NULL,	   NULL,    NULL,      NULL};
 	struct err e = {0};
 	struct scan *scan;
 

@@ -51,8 +51,8 @@ static uint64_t resolve_ns, files;
 static uint64_t scan(struct kmem_source *s, const struct kmem_layout *l, uint32_t one_in, int round)
 {
 	struct scan_config c = {.one_in = one_in, .seed = (uint64_t)round + 1, .memory = 24 << 20};
-	struct scan_sink sink = {row_table, row_file, row_sample, row_cgroup,
-				 &files,    NULL,     NULL,	  NULL};
+	struct scan_sink sink = {row_table, row_file, row_sample, row_cgroup, &files,
+				 NULL,	    NULL,     NULL,	  NULL};
 	struct err e = {0};
 	struct scan *scan;
 	uint64_t ns;

@@ -383,6 +383,12 @@ struct outcome {
 		uint64_t pages;
 	} samples[FOUND_MAX];
 	size_t sample_count;
+	struct {
+		uint32_t cgroup;
+		char cache[64];
+		uint64_t pages;
+	} group_slabs[8];
+	size_t group_slab_count;
 	struct scan_result result;
 	uint64_t dropped;
 };
@@ -435,6 +441,19 @@ static inline int o_sample(void *ctx, uint32_t file, uint32_t cgroup, unsigned s
 	return 0;
 }
 
+static inline int o_group_slab(void *ctx, uint32_t cgroup, const char *cache, size_t len,
+			       uint64_t pages)
+{
+	struct outcome *o = ctx;
+
+	if (o->group_slab_count == 8 || len >= 64)
+		return -E2BIG;
+	o->group_slabs[o->group_slab_count].cgroup = cgroup;
+	memcpy(o->group_slabs[o->group_slab_count].cache, cache, len + 1);
+	o->group_slabs[o->group_slab_count++].pages = pages;
+	return 0;
+}
+
 static inline void outcome_destroy(struct outcome *o)
 {
 	free(o->files);
@@ -445,7 +464,8 @@ static inline struct outcome *world_scan(struct kmem_source *s, const struct kme
 					 const struct scan_config *c)
 {
 	struct outcome *o = calloc(1, sizeof(*o));
-	struct scan_sink sink = {o_table, o_file, o_sample, o_cgroup, o, NULL, NULL, NULL};
+	struct scan_sink sink = {o_table, o_file, o_sample, o_cgroup,	 o,
+				 NULL,	  NULL,	  NULL,	    o_group_slab};
 	struct err e = {0};
 	struct scan *scan;
 

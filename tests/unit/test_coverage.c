@@ -465,8 +465,8 @@ static int to_block(void *ctx, const struct scan_sample *const side[4], uint64_t
 static struct facts *scan_facts(struct map *m, const struct scan_config *c)
 {
 	struct facts *f = no_facts();
-	struct scan_sink sink = {to_table, to_file, to_sample, to_cgroup,
-				 f,	   to_pair, NULL,      to_block};
+	struct scan_sink sink = {to_table, to_file, to_sample, to_cgroup, f,
+				 to_pair,  NULL,    to_block,  NULL};
 	struct fact_scan *s = scanned(f, c->one_in);
 	struct err e = {0};
 	struct scan *scan;

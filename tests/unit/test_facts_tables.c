@@ -63,6 +63,7 @@ static void columns_go_by_name(void **state)
 	facts_rows_member(&t, "tables/page_cache_blocks.tsv",
 			  "blocks\tfile\tcgroup\tfile2\tcgroup2\tfile3\tcgroup3\tfile4\tcgroup4\n"
 			  "2\t7\t1\t\t\t0\t0\t6\t3\n");
+	facts_rows_member(&t, "tables/cgroup_slabs.tsv", "cgroup\tcache\tpages\n3\tdentry\t9\n");
 	facts_rows_member(&t, "tables/page_types.tsv", "kind\tpages\nfree\t10\n");
 	f = facts_rows_end(&t);
 	assert_int_equal(f->cache_files.count, 3);
@@ -90,6 +91,10 @@ static void columns_go_by_name(void **state)
 	assert_int_equal(f->cache_pairs.rows[0].cgroup2, 5);
 	assert_int_equal(f->cache_pairs.rows[1].state, 3);
 	assert_true(f->cache_pairs.rows[1].file2 == FACT_NONE);
+	assert_int_equal(f->cgroup_slabs.count, 1);
+	assert_int_equal(f->cgroup_slabs.rows[0].cgroup, 3);
+	assert_int_equal(f->cgroup_slabs.rows[0].pages, 9);
+	assert_string_equal(f->cgroup_slabs.rows[0].cache, "dentry");
 	assert_int_equal(f->cache_blocks.count, 1);
 	assert_int_equal(f->cache_blocks.rows[0].blocks, 2);
 	assert_int_equal(f->cache_blocks.rows[0].file, 7);

@@ -120,6 +120,56 @@ static void test_dying(void **state)
 	j = judge(f);
 	n = must(j, "cgroup.dying");
 	assert_contains(n->advice[0], "Dropping caches does not free it");
+	assert_true(isnan(j.m->dying_slab_bytes));
+	done(j, f);
+}
+
+/* A kernel where groups have slab caches of their own: files and slab together hold it. */
+static void test_dying_with_slab(void **state)
+{
+	struct facts *f = healthy();
+	const struct {
+		uint64_t cgroup, pages;
+		const char *cache;
+	} slabs[] = {{1, 100 * MI / 4096, "dentry"},
+		     {1, 500 * MI / 4096, "ext4_inode_cache"},
+		     {2, 50 * MI / 4096, "dentry"},
+		     {99, 7, "of a group that is not in the table"}};
+	struct fact_cache_cgroup *g;
+	struct judged j;
+
+	scanned(f, 1);
+	g = ADD(f, cache_cgroups);
+	*g = (struct fact_cache_cgroup){1, 5, "dying", "/jobs/job-1"};
+	g = ADD(f, cache_cgroups);
+	*g = (struct fact_cache_cgroup){2, 6, "online", "/jobs/job-2"};
+	for (size_t i = 0; i < sizeof(slabs) / sizeof(slabs[0]); i++) {
+		struct fact_cgroup_slab *s = ADD(f, cgroup_slabs);
+
+		*s = (struct fact_cgroup_slab){slabs[i].cgroup, slabs[i].pages, slabs[i].cache};
+	}
+	sample(f, cached_file(f, "ext4", "/var/spool/big", 400 * MI / 4096), 1, 0, 400 * MI / 4096);
+	j = judge(f);
+	const struct finding *n = must(j, "cgroup.dying");
+	bool said = false;
+
+	assert_contains(n->title, "0.98 GiB of page cache and slab belong to 1 deleted cgroup");
+	for (size_t i = 0; i < n->because_count; i++)
+		said |= strstr(n->because[i].text,
+			       "/jobs/job-1, with 600 MiB, of it 500 MiB of ext4_inode_cache") !=
+			NULL;
+	assert_true(said);
+	assert_true(j.m->dying_slab_bytes == 600.0 * MI);
+	for (size_t i = 0; i < j.m->cgroup_count; i++) {
+		const struct model_cgroup *c = &j.m->cgroups[i];
+
+		if (!strcmp(c->path, "/jobs/job-2"))
+			assert_true(c->slab_count == 1 && c->slab.bytes == 50.0 * MI);
+		else if (c->dying)
+			assert_true(c->slab_count == 2 && c->slabs[1].bytes.bytes == 100.0 * MI);
+		else
+			assert_true(!c->slab_count && isnan(c->slab.bytes));
+	}
 	done(j, f);
 }
 
@@ -372,7 +422,7 @@ int main(void)
 		cmocka_unit_test(test_near_oom_group), cmocka_unit_test(test_near_limit),
 		cmocka_unit_test(test_throttled),      cmocka_unit_test(test_oom_killed),
 		cmocka_unit_test(test_eviction),       cmocka_unit_test(test_dying),
-		cmocka_unit_test(test_dying_parents),
+		cmocka_unit_test(test_dying_parents),  cmocka_unit_test(test_dying_with_slab),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

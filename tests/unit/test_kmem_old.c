@@ -2,7 +2,8 @@
 /*
  * Kernels below 5.10, as in Anolis 7.9 (4.19) and RHEL 8 (4.18): BTF with their names, and a core
  * file that it fits.  page.mem_cgroup, marks of compound pages in the second page, page types as
- * cleared bits, a radix tree or an early xarray, and kernfs ids that are half an inode number.
+ * cleared bits, a radix tree or an early xarray, kernfs ids that are half an inode number, and slab
+ * caches that belong to a group and hold it when it is deleted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,10 +48,16 @@ static int structure(struct types *t, const char *name, size_t size)
 
 #define AT(type, m) offsetof(struct type, m)
 
+struct old_cache { /* as far as it is looked at */
+	uint64_t name;
+	uint32_t size, oo;
+	uint64_t root_cache, memcg;
+};
+
 /* As 4.18 has it: unions by use, each a struct without a name. */
 static void add_page(struct types *t)
 {
-	int cache, compound, uses, mapcount, node;
+	int cache, slab, compound, uses, mapcount, node;
 
 	node = structure(t, "list_head", 16);
 	member(t, t->ptr, "next", 0);
@@ -60,6 +67,10 @@ static void add_page(struct types *t)
 	member(t, t->ptr, "mapping", AT(w_page, mapping) - 8);
 	member(t, t->u64, "index", AT(w_page, index) - 8);
 	member(t, t->u64, "private", AT(w_page, private) - 8);
+	slab = structure(t, NULL, 40);
+	member(t, node, "slab_list", AT(w_page, lru) - 8);
+	member(t, t->ptr, "slab_cache", AT(w_page, mapping) - 8);
+	member(t, t->ptr, "freelist", AT(w_page, index) - 8);
 	compound = structure(t, NULL, 16);
 	member(t, t->u64, "compound_head", 0);
 	member(t, t->u8, "compound_dtor", 8);
@@ -67,6 +78,7 @@ static void add_page(struct types *t)
 	member(t, t->u32, "compound_mapcount", 12);
 	uses = btf__add_union(t->btf, NULL, 40);
 	member(t, cache, NULL, 0);
+	member(t, slab, NULL, 0);
 	member(t, compound, NULL, 0);
 	mapcount = btf__add_union(t->btf, NULL, 4);
 	member(t, t->u32, "_mapcount", 0);
@@ -164,6 +176,30 @@ static void add_cgroup(struct types *t)
 	member(t, id, "id", AT(w_kn, id));
 }
 
+/* Of a root cache memcg_caches stands where another's memcg is. */
+static void add_slab_cache(struct types *t)
+{
+	int oo, own, root, uses, params;
+
+	oo = structure(t, "kmem_cache_order_objects", 4);
+	member(t, t->u32, "x", 0);
+	root = structure(t, NULL, 8);
+	member(t, t->ptr, "memcg_caches", 0);
+	own = structure(t, NULL, 8);
+	member(t, t->ptr, "memcg", 0);
+	uses = btf__add_union(t->btf, NULL, 8);
+	member(t, root, NULL, 0);
+	member(t, own, NULL, 0);
+	params = structure(t, "memcg_cache_params", 16);
+	member(t, t->ptr, "root_cache", 0);
+	member(t, uses, NULL, 8);
+	structure(t, "kmem_cache", sizeof(struct old_cache));
+	member(t, t->ptr, "name", AT(old_cache, name));
+	member(t, t->u32, "size", AT(old_cache, size));
+	member(t, oo, "oo", AT(old_cache, oo));
+	member(t, params, "memcg_params", AT(old_cache, root_cache));
+}
+
 static void add_enums(struct types *t)
 {
 	static const struct {
@@ -216,6 +252,7 @@ static void write_types(const char *path, const struct old_kernel *k)
 	add_dentry(&t);
 	add_super_block(&t);
 	add_cgroup(&t);
+	add_slab_cache(&t);
 	add_enums(&t);
 	data = btf__raw_data(t.btf, &size);
 	assert_non_null(data);
@@ -284,6 +321,41 @@ static void mark_compound(struct world *w, uint32_t pfn, unsigned dtor, unsigned
 	memcpy((char *)&w->pages[pfn + 1] + 16, &word, sizeof(word));
 }
 
+static uint64_t slab_cache(struct world *w, const char *name, uint64_t root, uint64_t memcg)
+{
+	struct old_cache *c = w_alloc(w, sizeof(*c));
+
+	*c = (struct old_cache){w_string(w, name), 192, 21, root, memcg};
+	return w_addr(w, c);
+}
+
+static void slab_page(struct world *w, uint32_t pfn, uint64_t cache)
+{
+	w->pages[pfn].flags = 1 << 9; /* PG_slab */
+	w->pages[pfn].mapping = cache;
+	w->pages[pfn].refcount = 1;
+}
+
+/* Three frames of no group's, two of a group that is there, four and one of the deleted one. */
+static void make_slab(struct world *w, uint64_t pod, uint64_t gone)
+{
+	uint64_t dentry = slab_cache(w, "dentry", 0, W_HEAP_ADDR + 64);
+	uint64_t inode = slab_cache(w, "ext4_inode_cache", 0, W_HEAP_ADDR + 64);
+	uint64_t of_pod = slab_cache(w, "dentry(77:pod)", dentry, pod);
+	uint64_t of_gone = slab_cache(w, "dentry(88:gone)", dentry, gone);
+	uint64_t inodes = slab_cache(w, "ext4_inode_cache(88:gone)", inode, gone);
+	uint64_t unseen = w_memcg(w, "unseen", 16, 99); /* it holds nothing else */
+
+	for (uint32_t p = 12020; p < 12023; p++)
+		slab_page(w, p, dentry);
+	for (uint32_t p = 13000; p < 13002; p++)
+		slab_page(w, p, of_pod);
+	for (uint32_t p = 13100; p < 13104; p++)
+		slab_page(w, p, of_gone);
+	slab_page(w, 13200, inodes);
+	slab_page(w, 13300, slab_cache(w, "dentry(99:unseen)", dentry, unseen));
+}
+
 static struct world *make_memory(void)
 {
 	struct world *w = world_create();
@@ -323,11 +395,7 @@ static struct world *make_memory(void)
 		w->pages[p].refcount = 1;
 	}
 	w->pages[12010].mapcount = ~0x80u; /* PG_buddy */
-	for (uint32_t p = 12020; p < 12023; p++) {
-		w->pages[p].flags = 1 << 9; /* PG_slab; the rest of the page is the allocator's */
-		w->pages[p].mapping = 0xffff888000001000ULL;
-		w->pages[p].refcount = 1;
-	}
+	make_slab(w, pod, gone);
 	w->pages[12030] = (struct w_page){
 		.flags = W_LRU | W_SWAPBACKED, .mapping = 0xffff888000002001ULL, .refcount = 1};
 	return w;
@@ -373,6 +441,33 @@ static void check_cgroups(struct outcome *o, uint32_t file)
 	assert_int_equal(dying, 4);
 }
 
+static void check_slab(struct outcome *o)
+{
+	static const struct {
+		const char *path, *cache;
+		uint64_t pages;
+		bool online;
+	} all[] = {{"/a/pod", "dentry", 2, true},
+		   {"/a/gone", "dentry", 4, false},
+		   {"/a/gone", "ext4_inode_cache", 1, false},
+		   {"/a/unseen", "dentry", 1, false}};
+
+	assert_int_equal(o->group_slab_count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < 4; k++) {
+			const char *path;
+			const struct scan_cgroup *c = cgroup_of(o, o->group_slabs[k].cgroup, &path);
+
+			found |= c && !strcmp(path, all[i].path) && c->online == all[i].online &&
+				 !strcmp(o->group_slabs[k].cache, all[i].cache) &&
+				 o->group_slabs[k].pages == all[i].pages;
+		}
+		assert_true(found);
+	}
+}
+
 static void check_outcome(struct outcome *o)
 {
 	struct found *messages = NULL, *deleted = NULL, *thp = NULL;
@@ -409,7 +504,8 @@ static void check_outcome(struct outcome *o)
 	assert_int_equal(o->result.kinds[KIND_HUGETLB], 512);
 	assert_int_equal(o->result.kinds[KIND_PAGE_TABLE], 10);
 	assert_int_equal(o->result.kinds[KIND_BUDDY], 1);
-	assert_int_equal(o->result.kinds[KIND_SLAB], 3);
+	assert_int_equal(o->result.kinds[KIND_SLAB], 3 + 2 + 4 + 1 + 1);
+	check_slab(o);
 	assert_int_equal(o->result.kinds[KIND_ANON], 1);
 	assert_int_equal(o->result.discarded, 10);
 	assert_true(o->result.finished);

@@ -12,6 +12,7 @@
 
 struct cut {
 	const struct btf *in;
+	struct btf *in_owned;
 	struct btf *out;
 	int *made; /* by type of in: type of out, 0: not yet */
 	int pointer;
@@ -118,7 +119,7 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		die("usage: btf_cut IN OUT TYPE...");
-	c.in = btf__parse(argv[1], NULL);
+	c.in = c.in_owned = btf__parse(argv[1], NULL);
 	c.out = btf__new_empty();
 	if (!c.in || !c.out)
 		die(argv[1]);
@@ -136,5 +137,8 @@ int main(int argc, char **argv)
 	f = fopen(argv[2], "w");
 	if (!f || fwrite(data, 1, size, f) != size || fclose(f))
 		die(argv[2]);
+	free(c.made);
+	btf__free(c.in_owned);
+	btf__free(c.out);
 	return 0;
 }

@@ -93,6 +93,18 @@ insist "rmdir $G/leaving"
 	echo "/deep/pinning-too	$((262144 / page))	dying /ossnap-spine/leaving|online /ossnap-spine"
 } >$R/groups
 
+# One whose names and inodes stay when it is deleted: is it kept by them?
+memory_groups() { awk '$1 == "memory" { print $3 }' /proc/cgroups; }
+slab_of() { awk '$1 == "slab" { print $2 }' "$1/memory.stat" 2>/dev/null | grep . || cat "$1/memory.kmem.usage_in_bytes"; }
+groups=$(memory_groups)
+mkdir $G/names /mnt/tmpfs/names
+# shellcheck disable=SC2046 # numbers
+(echo 0 >$G/names/cgroup.procs && cd /mnt/tmpfs/names && mkdir $(seq 1 400))
+echo "slab $(slab_of $G/names)" >$R/slab
+insist "rmdir $G/names"
+insist "[ \$(memory_groups) -le $groups ]"
+echo "groups $groups $(memory_groups) names $(ls /mnt/tmpfs/names | wc -l)" >>$R/slab
+
 if has numa; then
 	# Each node's own file.
 	echo +cpuset >/sys/fs/cgroup/cgroup.subtree_control
