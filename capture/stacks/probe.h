@@ -79,6 +79,8 @@ int stacks_probe_spaces(const struct stacks_probe *p,
 struct alloc_point;
 int stacks_probe_allocs_start(struct stacks_probe *p, pid_t pid, const struct alloc_point *points,
 			      size_t n, struct err *e);
+/* CPU time that one hit of a probe takes here, tried on ourselves; 0: not to be had. */
+uint64_t stacks_probe_alloc_cost(struct stacks_probe *p);
 /* Of all processes; may take some 100 ms.  What was allocated and not freed stays known. */
 void stacks_probe_allocs_stop(struct stacks_probe *p);
 int stacks_probe_allocs(const struct stacks_probe *p, uint32_t pid, struct stacks_allocs *ret);

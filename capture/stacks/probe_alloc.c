@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 
 #include "../base/cleanup.h"
+#include "../base/clock.h"
 #include "alloc_points.h"
 #include "probe.h"
 #include "stacks.skel.h"
@@ -73,6 +74,15 @@ static int keep(struct stacks_probe *p, struct bpf_link *link, int fd)
 	p->alloc_links = links;
 	links[p->alloc_link_count++] = (struct stacks_alloc_link){link, fd};
 	return 0;
+}
+
+static void drop_last(struct stacks_probe *p)
+{
+	struct stacks_alloc_link *l = &p->alloc_links[--p->alloc_link_count];
+
+	bpf_link__destroy(l->link);
+	if (l->fd >= 0)
+		close(l->fd);
 }
 
 /* All points of one file in one link: removed at once.  Kernels before 6.6 do not know it. */
@@ -169,15 +179,59 @@ int stacks_probe_allocs_start(struct stacks_probe *p, pid_t pid, const struct al
 	return r;
 }
 
+static __attribute__((noinline)) void try_me(size_t n)
+{
+	__asm__ volatile("" ::"r"(n) : "memory");
+}
+
+/* Where that function is in our own file. */
+static bool own_point(struct alloc_point *ret)
+{
+	unsigned long long start, end, offset, at = (uintptr_t)&try_me;
+	_cleanup_file_ FILE *maps = fopen("/proc/self/maps", "re");
+	char line[512];
+
+	while (maps && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%llx-%llx %*s %llx", &start, &end, &offset) == 3 && at >= start &&
+		    at < end) {
+			*ret = (struct alloc_point){.kind = ALLOC_MALLOC,
+						    .offset = at - start + offset,
+						    .name = "ourselves"};
+			snprintf(ret->file, sizeof(ret->file), "/proc/self/exe");
+			return true;
+		}
+	return false;
+}
+
+#define TRIES 200
+
+uint64_t stacks_probe_alloc_cost(struct stacks_probe *p)
+{
+	struct stacks_allocs none = {0};
+	uint32_t self = (uint32_t)getpid();
+	size_t before = p->alloc_link_count;
+	struct alloc_point at;
+	struct err e = {0};
+	uint64_t ns;
+
+	if (!own_point(&at) ||
+	    bpf_map_update_elem(bpf_map__fd(p->skel->maps.allocs), &self, &none, BPF_ANY) ||
+	    attach_file(p, (pid_t)self, &at, 1, 0, ALLOC_MALLOC, false, &e) < 0)
+		return 0;
+	ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	for (size_t i = 0; i < TRIES; i++)
+		try_me(16);
+	ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - ns;
+	while (p->alloc_link_count > before)
+		drop_last(p);
+	bpf_map_delete_elem(bpf_map__fd(p->skel->maps.allocs), &self);
+	return ns / TRIES;
+}
+
 void stacks_probe_allocs_stop(struct stacks_probe *p)
 {
-	while (p->alloc_link_count) {
-		struct stacks_alloc_link *l = &p->alloc_links[--p->alloc_link_count];
-
-		bpf_link__destroy(l->link);
-		if (l->fd >= 0)
-			close(l->fd);
-	}
+	while (p->alloc_link_count)
+		drop_last(p);
 	free(p->alloc_links);
 	p->alloc_links = NULL;
 }

@@ -58,6 +58,7 @@ struct session {
 		char reason[256];
 	} allocs[HEAP_PIDS_MAX]; /* of --heap */
 	size_t alloc_count;
+	uint64_t alloc_hit_ns; /* what one hit of their probes takes */
 	struct symbols *symbols;
 	bool symbols_done;
 	struct symbols_outcome symbols_outcome;

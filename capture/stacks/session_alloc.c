@@ -31,7 +31,9 @@ static void start_one(struct session *s, struct session_allocs *a)
 void session_allocs_start(struct session *s)
 {
 	const struct capture_options *o = s->c->options;
+	uint64_t ns = o->heap_count ? stacks_probe_alloc_cost(&s->probe) : 0;
 
+	s->alloc_hit_ns = ns ? ns : PROBE_NS;
 	for (size_t i = 0; i < o->heap_count && s->limits.blocks; i++) {
 		struct session_allocs *a = &s->allocs[s->alloc_count++];
 
@@ -47,7 +49,7 @@ static uint64_t spent(const struct session *s, const struct session_allocs *a)
 
 	if (stacks_probe_allocs(&s->probe, a->pid, &n) < 0)
 		return 0;
-	return (2 * n.calls + n.frees) * PROBE_NS;
+	return (2 * n.calls + n.frees) * s->alloc_hit_ns;
 }
 
 static void end_all(struct session *s, uint64_t now)

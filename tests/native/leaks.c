@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define CHUNK ((size_t)256 << 10)
-#define QUEUE 2048
+#define QUEUE 512
 
 static uint64_t leaked;
 static void *queue[QUEUE];
@@ -97,7 +97,7 @@ static __attribute__((noinline)) void *mapping_site(size_t n)
 /* Some bytes more; of them what stays is in leaked. */
 static uint64_t grow(const char *kind, uint64_t turn)
 {
-	size_t n = 512 + turn * 1040 % 8192;
+	size_t n = 512 + turn * 2080 % 16384;
 
 	if (!strcmp(kind, "map")) {
 		mapping_site(CHUNK);
@@ -111,14 +111,14 @@ static uint64_t grow(const char *kind, uint64_t turn)
 		return CHUNK;
 	}
 	if (!strcmp(kind, "balance") || !strcmp(kind, "late")) {
-		queueing_site(1024 + turn * 336 % 2048);
+		queueing_site(4096 + turn * 1104 % 8192);
 		if (kind[0] == 'l' && turn % 4 == 0)
-			leaky_site(BY_MALLOC, 2048);
-		return 2048;
+			leaky_site(BY_MALLOC, 8192);
+		return 8192;
 	}
 	leaky_site(kind[0] == 'm' ? 1 + turn % 3 : BY_MALLOC, n);
 	for (unsigned i = 0; i < 3; i++)
-		churning_site(512 + (turn + i) * 1040 % 8192);
+		churning_site(512 + (turn + i) * 2080 % 16384);
 	return n;
 }
 
@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 
 	/* What queues and caches hold was there before. */
 	for (size_t i = 0; i < QUEUE; i++)
-		queueing_site(2048);
+		queueing_site(8192);
 	puts("ready");
 	fflush(stdout);
 	while (!asked(5))
@@ -157,7 +157,7 @@ int main(int argc, char **argv)
 	fflush(stdout);
 	while (!asked(1))
 		if (!strcmp(kind, "balance") || !strcmp(kind, "late"))
-			for (int i = 0; i < 10; i++)
-				queueing_site(2048);
+			for (int i = 0; i < 2; i++)
+				queueing_site(8192);
 	return 0;
 }

@@ -60,13 +60,13 @@ cat >"$TMP/cc.cc" <<'CC'
 #include <vector>
 #include <poll.h>
 #include <unistd.h>
-struct Order { char text[3000]; };
+struct Order { char text[9000]; };
 static unsigned long leaked;
 template <class T> struct Cache {
 	std::vector<std::unique_ptr<T>> kept;
 	__attribute__((noinline)) void remember(const T &v) { kept.push_back(std::make_unique<T>(v)); leaked += sizeof(T); }
 };
-__attribute__((noinline)) static size_t request(int n) { std::map<int, std::string> m; for (int i = 0; i < 4; i++) m[i] = std::string(1000 + n % 1000, 'x'); return m.size(); }
+__attribute__((noinline)) static size_t request(int n) { std::map<int, std::string> m; m[n] = std::string(4000 + n % 4000, 'x'); return m.size(); }
 int main() {
 	static Cache<Order> cache;
 	auto *order = new Order;
@@ -77,10 +77,10 @@ int main() {
 	char line[64];
 	if (read(0, line, sizeof(line)) <= 0) return 0;
 	auto start = std::chrono::steady_clock::now();
-	for (int i = 0; i < 12000; i++) {
+	for (int i = 0; i < 4000; i++) {
 		cache.remember(*order);
 		request(i);
-		std::this_thread::sleep_until(start + std::chrono::microseconds(650) * i);
+		std::this_thread::sleep_until(start + std::chrono::microseconds(1950) * i);
 	}
 	printf("done %lu\n", leaked); fflush(stdout);
 	while (read(0, line, sizeof(line)) > 0) ;
