@@ -66,6 +66,7 @@ int model_create(struct model **ret, const struct facts *f)
 		model_build_guard,
 		model_build_not_seen,
 		model_build_holdings,
+		model_build_uncounted,
 	};
 	struct model *m = calloc(1, sizeof(*m));
 	int r = -ENOMEM;

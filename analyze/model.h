@@ -213,6 +213,10 @@ struct model {
 	const struct fact_slab **slabs; /* largest first */
 	size_t slab_count;
 
+	/* Places in the kernel's code that allocated what is in no part, where the kernel tells. */
+	const struct fact_allocation **uncounted; /* largest first */
+	size_t uncounted_count;
+
 	struct model_account *accounts; /* NULL: not scanned */
 	size_t account_count;
 

@@ -44,6 +44,7 @@ int model_build_dentries(struct model_build *b);
 int model_build_not_seen(struct model_build *b);
 int model_build_accounts(struct model_build *b); /* by model_build_panorama() */
 int model_build_holdings(struct model_build *b);
+int model_build_uncounted(struct model_build *b);
 
 /* FACT_NONE stays FACT_NONE, and nothing wraps around. */
 static inline uint64_t none_add(uint64_t a, uint64_t b)

@@ -104,7 +104,8 @@ int allocations_open(struct table *t)
 	const struct fact_allocation **rows;
 
 	TABLE_COLUMNS_OF(t, allocation_columns);
-	t->caption = "/proc/allocinfo: what the kernel’s code allocated, by place";
+	t->caption = "What the kernel’s code allocated, by place (/proc/allocinfo) or by function "
+		     "(page_owner)";
 	t->cell = allocation_cell;
 	t->sorted = 2;
 	if (!f->allocations.count)

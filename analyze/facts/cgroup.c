@@ -264,14 +264,15 @@ static int read_slabinfo(struct parse *p, struct cgroup *g, struct text data)
 	bool any = false;
 
 	while (text_line(&data, &line)) {
-		uint64_t n[5], slabs = FACT_NONE, bytes;
+		uint64_t n[5], active, slabs = FACT_NONE, bytes;
 		bool good = text_word(&line, &name) && *name.p != '#';
 
 		for (size_t i = 0; good && i < ARRAY_SIZE(n); i++)
 			good = text_word_u64(&line, &n[i]);
 		while (good && text_word(&line, &word))
 			if (text_is(word, "slabdata"))
-				good = text_word_u64(&line, &slabs) && text_word_u64(&line, &slabs);
+				good = text_word_u64(&line, &active) &&
+				       text_word_u64(&line, &slabs);
 		if (!good || slabs == FACT_NONE)
 			continue; /* the two lines of heading */
 		bytes = text_times(text_times(slabs, n[4]), p->page_size);

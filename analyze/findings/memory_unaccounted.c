@@ -39,68 +39,21 @@ static const char *pages_of(const struct model *m, struct findings *out)
 	return n ? text : NULL;
 }
 
-static bool starts_with_any(const char *text, const char *const *list)
-{
-	for (; *list; list++)
-		if (!strncmp(text, *list, strlen(*list)))
-			return true;
-	return false;
-}
-
-/* What fills slab, page cache, processes and the like, which have counters of their own. */
-static bool is_counted(const struct fact_allocation *a)
-{
-	static const char *const files[] = {"mm/slub.c",   "mm/filemap.c",     "mm/memory.c",
-					    "mm/shmem.c",  "mm/huge_memory.c", "mm/readahead.c",
-					    "mm/percpu.c", "mm/vmalloc.c",     NULL};
-	static const char *const functions[] = {
-		/* slab */
-		"allocate_slab", "new_slab", "___kmalloc_large", "__kmalloc_large", "kmalloc_large",
-		"kmalloc_order",
-		/* page cache, shared memory, swap */
-		"filemap_alloc_folio", "__filemap_get_folio", "page_cache_ra", "ra_alloc_folio",
-		"readahead", "__page_cache_alloc", "pagecache_get_page", "grab_cache_page",
-		"shmem_alloc", "__read_swap_cache", "do_swap_page", "grow_dev", "bdev_getblk",
-		/* processes */
-		"do_anonymous_page", "alloc_anon_folio", "do_huge_pmd", "vma_alloc", "wp_page_copy",
-		"do_wp_page", "do_cow_fault", "do_fault", "khugepaged", "collapse_", "alloc_charge",
-		"copy_", "migrate", "alloc_migrat", "do_user_addr_fault",
-		/* page tables, stacks, per-CPU data, vmalloc, huge pages */
-		"pte_alloc", "__pte_alloc", "pmd_alloc", "__pmd_alloc", "__pud_alloc", "pgd_alloc",
-		"__p4d_alloc", "__pgd_alloc", "pcpu_", "vm_area_alloc_pages", "__vmalloc_",
-		"alloc_thread_stack", "dup_task_struct", "hugetlb_", "alloc_fresh_hugetlb",
-		"alloc_buddy_hugetlb", "only_alloc_fresh_hugetlb", NULL};
-
-	return starts_with_any(a->place, files) ||
-	       (a->function && !strcmp(a->place, "page_owner") &&
-		starts_with_any(a->function, functions));
-}
-
 /* The three places in the kernel's code that hold most of what nothing else counts. */
 static const char *largest_places(const struct model *m, struct findings *out)
 {
-	const struct fact_allocation *best[3] = {NULL};
 	const char *text = NULL;
 
-	for (size_t i = 0; i < m->facts->allocations.count; i++) {
-		const struct fact_allocation *a = &m->facts->allocations.rows[i];
+	for (size_t k = 0; k < m->uncounted_count && k < 3; k++) {
+		const struct fact_allocation *a = m->uncounted[k];
 
-		if (!a->place || a->bytes == FACT_NONE || is_counted(a))
-			continue;
-		for (size_t k = 0; a && k < 3; k++)
-			if (!best[k] || a->bytes > best[k]->bytes) {
-				const struct fact_allocation *next = best[k];
-
-				best[k] = a;
-				a = next;
-			}
-	}
-	for (size_t k = 0; k < 3 && best[k] && (double)best[k]->bytes >= 16 * MIB; k++)
+		if (!((double)a->bytes >= 16 * MIB))
+			break;
 		text = arena_printf(out->arena, "%s%s%s (%s%s%s) %s", text ? text : "",
-				    text ? ", " : "", best[k]->function ? best[k]->function : "?",
-				    best[k]->place, best[k]->module ? ", module " : "",
-				    best[k]->module ? best[k]->module : "",
-				    size_words(out, (double)best[k]->bytes));
+				    text ? ", " : "", a->function ? a->function : "?", a->place,
+				    a->module ? ", module " : "", a->module ? a->module : "",
+				    size_words(out, (double)a->bytes));
+	}
 	return text;
 }
 

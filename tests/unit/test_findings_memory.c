@@ -259,6 +259,47 @@ static void test_unaccounted(void **state)
 	assert_int_equal(n->severity, SEVERITY_WARNING);
 	done(j, f);
 
+	/* Where the kernel keeps account of who allocated: by page_owner and by allocinfo, without
+	 * what is counted elsewhere. */
+	static const struct {
+		const char *place, *function, *module;
+		uint64_t bytes;
+	} places[] = {
+		{"page_owner", "new_slab", NULL, 9 * GI},
+		{"page_owner", "filemap_alloc_folio_noprof", NULL, 8 * GI},
+		{"page_owner", "do_anonymous_page", NULL, 7 * GI},
+		{"page_owner", "leaky_fill", "leaky", 4 * GI},
+		{"mm/filemap.c:1980", "__filemap_get_folio_noprof", NULL, 6 * GI},
+		{"fs/pipe.c:500", "anon_pipe_write", NULL, 2 * GI},
+		{"drivers/net/card.c:77", "card_refill", "card", GI},
+		{"page_owner", "tiny", NULL, MI},
+	};
+
+	f = healthy();
+	meminfo_is(f, "MemFree", 5 * GI);
+	meminfo_is(f, "MemAvailable", 8 * GI);
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		struct fact_allocation *a = ADD(f, allocations);
+
+		a->place = places[i].place;
+		a->function = places[i].function;
+		a->module = places[i].module;
+		a->bytes = places[i].bytes;
+	}
+	j = judge(f);
+	n = must(j, "memory.unaccounted");
+	const char *named = NULL;
+
+	for (size_t i = 0; i < n->because_count; i++)
+		if (!strcmp(n->because[i].ref, "#allocations"))
+			named = n->because[i].text;
+	assert_non_null(named);
+	assert_contains(named, ": leaky_fill (page_owner, module leaky) 4 GiB, "
+			       "card_refill (drivers/net/card.c:77, module card) 1 GiB");
+	assert_null(strstr(named, "tiny"));
+	assert_int_equal(j.m->uncounted_count, 3);
+	done(j, f);
+
 	/* What was not measured is not missing. */
 	f = healthy();
 	meminfo_is(f, "AnonPages", FACT_NONE);
