@@ -281,6 +281,8 @@ int rule_hotspot_cpu_burst(const struct model *m, struct findings *out)
 	for (size_t i = 0; b.counts && b.in && b.beside && p && i < n && i < PROGRAMS; i++) {
 		struct burst u;
 
+		if ((double)p[i].samples < 2 * TAKES * b.capacity)
+			break; /* nor have those that follow */
 		if (find(&b, p[i].comm, &u))
 			report(m, out, &b, &p[i], &u);
 	}

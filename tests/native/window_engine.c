@@ -146,6 +146,21 @@ static int big(struct collect *c)
 	return 0;
 }
 
+/* Takes what it was promised, for a while. */
+static int large(struct collect *c)
+{
+	char *p = mmap(NULL, c->memory_limit, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	for (size_t i = 0; i < 3 * c->memory_limit / 4; i += 4096)
+		p[i] = 1;
+	usleep(300000);
+	munmap(p, c->memory_limit);
+	return 0;
+}
+
 static int fails(struct collect *c)
 {
 	return -EIO;
@@ -176,6 +191,10 @@ ROW(burn, 10, .probe = probe_ok, .timed = true, .start = burn);
 ROW(spin, 10, .probe = probe_ok, .start = spin);
 ROW(hungry, 90, .probe = probe_ok, .start = hungry);
 ROW(big, 10, .probe = probe_ok, .start = big);
+ROW(large, 60, .probe = probe_ok, .start = large);
+ROW(larger, 65, .probe = probe_ok, .start = large);
+ROW(greedy, 90, .memory_least_kib = 61440, .probe = probe_ok, .start = large);
+ROW(living, 20, .probe = probe_ok, .timed = true, .start = quick);
 ROW(fails, 10, .probe = probe_ok, .start = fails);
 ROW(partial, 10, .probe = probe_ok, .start = partial);
 
@@ -190,6 +209,10 @@ static const struct collector *const table[] = {
 	&collector_spin,
 	&collector_hungry,
 	&collector_big,
+	&collector_large,
+	&collector_larger,
+	&collector_greedy,
+	&collector_living,
 	&collector_fails,
 	&collector_partial,
 	NULL,

@@ -162,6 +162,48 @@ static void test_table_in_parts(void **state)
 	assert_int_equal(next, ROWS);
 }
 
+/* With little memory parts are smaller, and nothing else is different; only an entry of a pack that
+ * is larger than one is cut. */
+static void little(struct emit *e)
+{
+	static char big[80000];
+
+	memset(big, 'b', sizeof(big));
+	member_open(e, "tables/t.tsv", "n\n");
+	for (uint64_t i = 0; i < 20000; i++) {
+		row_u64(e, i);
+		row_end(e);
+	}
+	member_close(e, false);
+	member_open(e, "raw/pack", NULL);
+	pack_data(e, "big", big, sizeof(big), 0);
+	member_close(e, false);
+}
+
+static void test_small_parts(void **state)
+{
+	struct pipe_test *t = *state;
+	uint64_t next = 0;
+
+	emit_destroy(t->emit);
+	t->emit = emit_create(t->out, 64u << 10);
+	gather_frames(t, little);
+	assert_int_equal(t->count, 4);
+	for (size_t i = 0; i < 2; i++) {
+		char *p = t->frames[i].data + 2;
+
+		assert_in_range(t->frames[i].h.data_len, 1, 64 << 10);
+		while (*p) {
+			assert_int_equal(strtoull(p, &p, 10), next++);
+			assert_int_equal(*p++, '\n');
+		}
+	}
+	assert_int_equal(next, 20000);
+	assert_int_equal(t->frames[2].h.type, FRAME_LOSS);
+	assert_string_equal(t->frames[3].name, "raw/pack");
+	assert_in_range(t->frames[3].h.data_len, 60 << 10, 64 << 10);
+}
+
 static void exactly_a_part(struct emit *e)
 {
 	char *p = malloc(BUNDLE_PART_SIZE);
@@ -496,6 +538,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_member_that_fits_has_no_number),
 		TEST(test_table_in_parts),
+		TEST(test_small_parts),
 		TEST(test_edges_of_a_part),
 		TEST(test_packs_read_back),
 		TEST(test_rows_and_words),
