@@ -189,6 +189,7 @@ struct stacks_alloc_cpu {
 #define STACKS_STEP_STACKS 40u /* taken within it: then the step grows */
 
 struct stacks_growth_cpu {
+	__u64 faults;	    /* all of them, of files too */
 	__u64 space, pages; /* seen last on this CPU */
 	__u64 address;	    /* of the last fault */
 	__u64 adjusted_ns;

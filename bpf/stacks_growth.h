@@ -47,6 +47,7 @@ static __always_inline void note_fault(__u64 address)
 
 	if (!cpu)
 		return;
+	cpu->faults++;
 	cpu->address = address;
 	cpu->tid = (__u32)bpf_get_current_pid_tgid();
 }
@@ -154,12 +155,10 @@ int stacks_grow(struct bpf_raw_tracepoint_args *ctx)
 	if ((__u32)ctx->args[1] != MM_ANONPAGES)
 		return 0;
 	cpu = bpf_map_lookup_elem(&growth_cpu, &zero);
-	task = (void *)bpf_get_current_task();
-	if (!cpu || BPF_CORE_READ(task, mm) != mm) /* fork, reclaim, exit */
+	if (!cpu)
 		return 0;
 	id = bpf_get_current_pid_tgid();
 	fault = cpu->tid == (__u32)id;
-	cpu->tid = 0;
 	if (!cpu->step)
 		cpu->step = STACKS_STEP_MIN;
 	if (batches)
@@ -168,11 +167,27 @@ int stacks_grow(struct bpf_raw_tracepoint_args *ctx)
 		pages = BPF_CORE_READ(mm, rss_stat[MM_ANONPAGES].count);
 	if (pages < 0)
 		pages = 0;
-	if (cpu->space != (__u64)mm || cpu->pages != (__u64)pages) {
-		cpu->space = (__u64)mm;
-		cpu->pages = pages;
-		jump = grown((__u64)mm, pages, id >> 32);
+	/* Most often nothing is to be done: one of the pages that are not drawn. */
+	if (cpu->space == (__u64)mm && cpu->pages == (__u64)pages) {
+		if (!fault)
+			return 0;
+		cpu->tid = 0;
+		if (batches || !draw(1, cpu->step))
+			return 0;
+		task = (void *)bpf_get_current_task();
+		if (BPF_CORE_READ(task, mm) == mm)
+			send_growth(cpu, task, id, cpu->step);
+		return 0;
 	}
+	task = (void *)bpf_get_current_task();
+	if (BPF_CORE_READ(task, mm) != mm) /* fork, reclaim, exit */
+		return 0;
+	cpu->tid = 0;
+	if (cpu->space == (__u64)mm && cpu->pages > (__u64)pages)
+		fault = false; /* unmapped, after a fault that brought nothing */
+	cpu->space = (__u64)mm;
+	cpu->pages = pages;
+	jump = grown((__u64)mm, pages, id >> 32);
 	if (!fault)
 		return 0;
 	if (!batches)

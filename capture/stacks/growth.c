@@ -53,6 +53,23 @@ static uint32_t chance(struct growth *g)
 	return (uint32_t)(g->seed * 0x2545f4914f6cdd1dULL >> 32);
 }
 
+uint64_t growth_chance(struct growth *g, uint64_t n)
+{
+	return n ? ((uint64_t)chance(g) << 32 | chance(g)) % n : 0;
+}
+
+void growth_scale(struct growth *g, uint64_t from, uint64_t to, uint64_t until)
+{
+	double times = to > from && until > to ? (double)(until - from) / (double)(to - from) : 1;
+
+	for (size_t i = 0; i < g->count; i++) {
+		struct growth_row *r = &g->rows[i];
+
+		if (r->kind == STACKS_GROWTH_FAULT && r->time >= from && r->time < to)
+			r->bytes = (uint64_t)((double)r->bytes * times);
+	}
+}
+
 static void make_room(struct growth *g)
 {
 	size_t n = 0;

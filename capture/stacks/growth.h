@@ -46,6 +46,10 @@ int growth_init(struct growth *g, size_t max_rows, size_t max_processes);
 void growth_deinit(struct growth *g);
 /* When it is full half of them go, and the others weigh double. */
 void growth_add(struct growth *g, const struct growth_row *row);
+/* Page faults from `from` to `to` stand for those until `until` too, when nobody looked. */
+void growth_scale(struct growth *g, uint64_t from, uint64_t to, uint64_t until);
+/* A number below n, by chance. */
+uint64_t growth_chance(struct growth *g, uint64_t n);
 /* A sample of what is drawn with probability 1 − exp(−size / rate) stands for so many bytes. */
 uint64_t growth_weight(uint64_t size, uint64_t rate);
 void growth_add_process(struct growth *g, const struct growth_process *p);

@@ -68,6 +68,8 @@ int stacks_probe_still(struct stacks_probe *p,
  * is told of it is to be looked at while it is still there. */
 void stacks_probe_growth_start(struct stacks_probe *p);
 void stacks_probe_growth_stop(struct stacks_probe *p);
+/* Page faults that these programs have seen, of all processes. */
+uint64_t stacks_probe_growth_faults(const struct stacks_probe *p);
 /* Every address space that has grown, as the programs know it. */
 int stacks_probe_spaces(const struct stacks_probe *p,
 			void (*fn)(void *ctx, const struct stacks_space *space), void *ctx);

@@ -2,6 +2,7 @@
 /* The programs that see anonymous memory grow (bpf/stacks_growth.h). */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/types.h>
@@ -60,4 +61,19 @@ int stacks_probe_spaces(const struct stacks_probe *p,
 		from = &last;
 	}
 	return 0;
+}
+
+uint64_t stacks_probe_growth_faults(const struct stacks_probe *p)
+{
+	int cpus = libbpf_num_possible_cpus();
+	_cleanup_free_ struct stacks_growth_cpu *all =
+		cpus > 0 ? calloc((size_t)cpus, sizeof(*all)) : NULL;
+	uint32_t zero = 0;
+	uint64_t sum = 0;
+
+	if (!all || bpf_map_lookup_elem(bpf_map__fd(p->skel->maps.growth_cpu), &zero, all))
+		return 0;
+	for (int i = 0; i < cpus; i++)
+		sum += all[i].faults;
+	return sum;
 }

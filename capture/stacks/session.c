@@ -357,10 +357,8 @@ static int turn(struct session *s)
 	if (!s->lower.mode)
 		stacks_probe_drain(&s->probe);
 	apply_events(s, UINT64_MAX);
-	if (!s->lower.mode) {
+	if (!s->lower.mode)
 		unwinder_turn(&s->unwinder, now);
-		session_allocs_turn(s, now);
-	}
 	if (now - s->swept_ns > SWEEP_NS) {
 		tasks_sweep(&s->tasks, now - SWEEP_NS);
 		s->swept_ns = now;
@@ -521,7 +519,7 @@ int session_start(struct session *s, struct err *e)
 	}
 	if (r < 0)
 		return r;
-	s->start_ns = s->swept_ns = clock_ns(CLOCK_MONOTONIC);
+	s->start_ns = s->swept_ns = s->growth_slice.since_ns = clock_ns(CLOCK_MONOTONIC);
 	if (!s->lower.mode)
 		session_allocs_start(s);
 	return member_open(s->c->out, "tables/stack_samples.tsv", SAMPLES_HEADER);
@@ -553,6 +551,10 @@ int session_run(struct session *s)
 		if (poll(fds, ARRAY_SIZE(fds), (int)(ms < left ? ms : left)) > 0 && fds[0].revents)
 			break;
 		r = turn(s);
+		if (!r && !s->lower.mode) {
+			session_allocs_turn(s, s->cut_ns);
+			session_growth_turn(s, s->cut_ns);
+		}
 	}
 	return r;
 }

@@ -52,6 +52,12 @@ struct session {
 	struct pyframes python;
 	struct offcpu offcpu;
 	struct growth growth;
+	/* Where faults are very many, growth is looked at in slices of the window. */
+	struct {
+		uint64_t since_ns, faults; /* of the slice */
+		uint64_t end_ns, again_ns; /* 0: it is looked at */
+		uint64_t covered_ns;
+	} growth_slice;
 	struct session_allocs {
 		uint32_t pid;
 		uint64_t start_ns, end_ns; /* end 0: it is looked at; start 0: it never was */

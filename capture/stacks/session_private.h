@@ -8,6 +8,8 @@
 
 int session_record(void *ctx, const void *data, size_t len);
 void session_on_growth(struct session *s, const struct stacks_growth *k);
+/* Keeps to a share of the CPUs' time. */
+void session_growth_turn(struct session *s, uint64_t now);
 /* After the probe was stopped. */
 void session_take_growth(struct session *s);
 

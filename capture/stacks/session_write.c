@@ -267,6 +267,8 @@ static int write_capture(struct session *s)
 	pair(out, "growth_samples", n.growth_taken);
 	pair(out, "growth_lost", n.lost_growth + s->growth.dropped);
 	pair(out, "growth_one_in", s->growth.thin);
+	if (s->probe.growth_on)
+		pair(out, "growth_covered_ns", s->growth_slice.covered_ns);
 	if (s->alloc_count)
 		pair(out, "alloc_hit_ns", s->alloc_hit_ns);
 	if (s->probe.growth[0])

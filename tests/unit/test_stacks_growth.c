@@ -77,6 +77,27 @@ static uint32_t kept(const struct growth *g, uint64_t time)
 	return 99;
 }
 
+static void test_slices(void **state)
+{
+	struct growth g;
+
+	assert_int_equal(growth_init(&g, 64, 4), 0);
+	add(&g, 1, &g, 99, STACKS_GROWTH_FAULT);
+	add(&g, 1, &g, 100, STACKS_GROWTH_FAULT);
+	add(&g, 1, &g, 149, STACKS_GROWTH_FAULT);
+	add(&g, 1, &g, 149, STACKS_GROWTH_ALLOC);
+	add(&g, 1, &g, 150, STACKS_GROWTH_FAULT);
+	growth_scale(&g, 100, 150, 300);
+	growth_scale(&g, 150, 150, 300); /* no slice at all */
+	growth_scale(&g, 100, 150, 140);
+	assert_int_equal(g.rows[0].bytes, 4096);
+	assert_int_equal(g.rows[1].bytes, 4 * 4096);
+	assert_int_equal(g.rows[2].bytes, 4 * 4096);
+	assert_int_equal(g.rows[3].bytes, 4096);
+	assert_int_equal(g.rows[4].bytes, 4096);
+	growth_deinit(&g);
+}
+
 static void test_what_is_there(void **state)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -119,6 +140,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_weights),
 		cmocka_unit_test(test_thinning),
+		cmocka_unit_test(test_slices),
 		cmocka_unit_test(test_what_is_there),
 	};
 
