@@ -153,36 +153,6 @@ bad:
 
 static volatile uint64_t sink_word;
 
-/* Reading and looking at every struct page, and nothing else. */
-static uint64_t classify_all(struct timed *t, const struct kmem_layout *l)
-{
-	uint64_t sum = 0, ns = 0, chunk = KMEM_READ_MAX / l->page.size;
-
-	for (size_t r = 0; r < t->s.range_count; r++) {
-		uint64_t pfn = t->s.ranges[r].start_pfn, end = t->s.ranges[r].end_pfn;
-
-		for (uint64_t n; pfn < end; pfn += n) {
-			const unsigned char *page;
-			const void *view;
-			uint64_t start, mapping;
-
-			n = end - pfn < chunk ? end - pfn : chunk;
-			if (kmem_view(t->inner, kmem_page_addr(t->inner, pfn), n * l->page.size,
-				      &view) < 0)
-				continue;
-			page = view;
-			start = cpu();
-			for (uint64_t i = 0; i + 1 < n; i++, page += l->page.size)
-				if (!page_head(l, page, kmem_page_addr(t->inner, pfn + i)))
-					sum += page_classify(l, page, page + l->page.size,
-							     &mapping);
-			ns += cpu() - start;
-		}
-	}
-	sink_word = sum;
-	return ns;
-}
-
 /* ------------------------------------------------------------------ page by page */
 
 static uint64_t page_by_page(struct timed *t, const struct kmem_layout *l, int flags, int group,
@@ -231,7 +201,7 @@ int main(int argc, char **argv)
 	struct capture_options o = {0};
 	int flags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC);
 	int group = open("/proc/kpagecgroup", O_RDONLY | O_CLOEXEC);
-	uint64_t pages = 0, classify = 0, some = 0, frames;
+	uint64_t pages = 0, some = 0, frames;
 	struct cost full = {0}, part = {0};
 	struct sysroot root;
 	struct kmem_layout l;
@@ -261,7 +231,6 @@ int main(int argc, char **argv)
 		k = scan_once(&t, &l, 64, (uint64_t)i);
 		if (!part.scan || k.scan < part.scan)
 			part = k;
-		least(&classify, classify_all(&t, &l));
 		least(&pages, page_by_page(&t, &l, flags, group, &some));
 	}
 	printf("source\t0\t0\t%s\n", t.inner->ops->name);
@@ -273,14 +242,11 @@ int main(int argc, char **argv)
 		{"sampled", part.scan + part.resolve, frames},
 		{"page-by-page", pages, some},
 		{"full:read", full.scan_read, frames},
-		{"full:classify", classify, frames},
-		{"full:tables",
-		 full.scan - full.scan_read > classify ? full.scan - full.scan_read - classify : 0,
-		 frames},
+		{"full:look", full.scan - full.scan_read, frames},
 		{"full:naming-read", full.resolve_read, frames},
 		{"full:naming", full.resolve - full.resolve_read, frames},
 		{"sampled:read", part.scan_read, frames / 64},
-		{"sampled:classify-tables", part.scan - part.scan_read, frames / 64},
+		{"sampled:look", part.scan - part.scan_read, frames / 64},
 		{"sampled:naming-read", part.resolve_read, frames / 64},
 		{"sampled:naming", part.resolve - part.resolve_read, frames / 64},
 	};

@@ -17,12 +17,12 @@ awk -F'\t' '
 	{ printf "# %-24s %9.2f ms CPU %10d frames %9.2f ns each\n", $1, $2 / 1e6, $3, $2 / $3 }
 	{ ns[$1] = $2 }
 	END {
-		printf "# of a full scan with naming: read %.0f%%, look at each %.0f%%, tables %.0f%%, naming %.0f%%\n",
-			100 * ns["full:read"] / ns["full"], 100 * ns["full:classify"] / ns["full"], 100 * ns["full:tables"] / ns["full"],
-			100 * (ns["full:naming-read"] + ns["full:naming"]) / ns["full"]
-		printf "# of a sampled one:           read %.0f%%, look at each and tables %.0f%%, naming %.0f%%\n",
-			100 * ns["sampled:read"] / ns["sampled"], 100 * ns["sampled:classify-tables"] / ns["sampled"],
-			100 * (ns["sampled:naming-read"] + ns["sampled:naming"]) / ns["sampled"]
+		split("full sampled", kinds, " ")
+		for (i = 1; i <= 2; i++) {
+			k = kinds[i]
+			printf "# of a %s scan with naming: read %.0f%%, look and count %.0f%%, naming %.0f%%\n", k, 100 * ns[k ":read"] / ns[k],
+				100 * ns[k ":look"] / ns[k], 100 * (ns[k ":naming-read"] + ns[k ":naming"]) / ns[k]
+		}
 	}' "$TMP/peers"
 goal "every frame, named, against one pread a page of kpageflags and kpagecgroup, and of struct page" \
 	"$(awk -v a="$(per page-by-page)" -v b="$(per full)" 'BEGIN { printf "%.1f", a / b }')" 10

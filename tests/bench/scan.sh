@@ -25,7 +25,7 @@ ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.1f", a / b }'; }
 compare() {
 	at_least "$1: full BPF scan against batched kpageflags" "$(ratio "$(ns "$1" batched)" "$(ns "$1" full)")" 1
 	at_least "$1: full BPF scan against one read of kpageflags a frame" "$(ratio "$(ns "$1" single)" "$(ns "$1" full)")" 10
-	at_least "$1: sampled 1/64 against full" "$(ratio "$(ns "$1" full)" "$(ns "$1" 1/64)")" 20
+	at_least "$1: sampled 1/64 against full" "$(ratio "$(ns "$1" full)" "$(ns "$1" 1/64)")" 8 # of what a full scan takes itself little is left
 }
 
 bench idle && compare idle

@@ -65,11 +65,12 @@ gone_cache=$(stat_cache gone)
 equal "before it goes, kpagecgroup says the group has the file" "$gone_ino $((6 * 256))" "$("$truth" show "$TMP/pin1")"
 rmdir "$top/gone"
 
-# report NAME [OPTIONS]
+# report NAME [OPTIONS]: prefixed with $IN, which changes what the capture stands in
+IN=()
 report() {
 	local name=$1
 	shift
-	"$CAPTURE" -q -d 100ms --collect host,memory,cgroups,mounts,page-cache --max-cpu 400 --max-memory 256M "$@" -o "$TMP/$name.tar.zst" >/dev/null 2>"$TMP/$name.err" &&
+	"${IN[@]}" "$CAPTURE" -q -d 100ms --collect host,memory,cgroups,mounts,page-cache --max-cpu 400 --max-memory 256M "$@" -o "$TMP/$name.tar.zst" >/dev/null 2>"$TMP/$name.err" &&
 		"$ANALYZE" -q -o "$TMP/$name.html" --json "$TMP/$name.json" "$TMP/$name.tar.zst" 2>>"$TMP/$name.err" || { cat "$TMP/$name.err"; return 1; }
 }
 check "a capture of all pages is reported" report full --sample all
@@ -77,9 +78,9 @@ if [ "$(jq -r '.page_cache.found_bytes' "$TMP/full.json")" = null ]; then
 	skip "the matrix" "$(jq -r '.page_cache.reason' "$TMP/full.json")"
 	exit 0
 fi
-# matrix FILE: "GROUP BYTES" of each group that pays for it, by name
+# matrix FILE [REPORT]: "GROUP BYTES" of each group that pays for it, by name
 matrix() {
-	jq -r --arg p "$TMP/$1" '.page_cache.files[] | select(.path == $p) | .cgroups[] | "\(.path | split("/")[2:] | join("/")) \(.bytes)"' "$TMP/full.json" | sort
+	jq -r --arg p "$TMP/$1" '.page_cache.files[] | select(.path == $p) | .cgroups[] | "\(.path | split("/")[2:] | join("/")) \(.bytes)"' "$TMP/${2:-full}.json" | sort
 }
 by_kernel() { # the same from kpagecgroup
 	"$truth" show "$TMP/$1" | while read -r ino pages; do
@@ -103,6 +104,21 @@ equal "and with the files that pin it" "pin1 $((6 * MiB)) pin2 $MiB" \
 	"$(jq -r --arg p "/ossnap-truth.$$/gone" '.page_cache.cgroups[] | select(.state == "dying" and .path == $p) | .files[] | "\(.path | split("/")[-1]) \(.bytes)"' "$TMP/full.json" | tr '\n' ' ' | sed 's/ $//')"
 # kpagecgroup cannot show a dying group: it climbs to the nearest one that is online.
 equal "for its pages kpagecgroup names the nearest online group" "$top_ino $((6 * 256))" "$("$truth" show "$TMP/pin1")"
+
+# A unified hierarchy beside it, as systemd's hybrid machines have: the memory controller is still the one of v1.
+mkdir "$TMP/unified"
+# shellcheck disable=SC2016
+IN=(unshare -m sh -c 'mount -t cgroup2 unified "$0" && exec "$@"' "$TMP/unified")
+if unshare -m mount -t cgroup2 unified "$TMP/unified" 2>/dev/null; then
+	check "hybrid: a capture is reported" report hybrid --sample all
+	equal "hybrid: it is told" hybrid "$(jq -r .host.cgroups "$TMP/hybrid.json")"
+	for f in shared inner; do equal "hybrid: the same groups pay for $f" "$(matrix "$f")" "$(matrix "$f" hybrid)"; done
+	equal "hybrid: the removed group is still dying" "$gone_cache" \
+		"$(jq -r --arg p "/ossnap-truth.$$/gone" '.page_cache.cgroups[] | select(.state == "dying" and .path == $p) | .cached_bytes' "$TMP/hybrid.json")"
+else
+	skip "hybrid" "no cgroup2 here"
+fi
+IN=()
 
 # A sampled scan.  A 95% interval misses the truth now and then, and a test must not: it is held
 # against one 2.2 times as wide, which for these counts is more than four standard errors.

@@ -165,6 +165,15 @@ mean=$((($(value sampled meminfo_cached_kb_before) + $(value sampled meminfo_cac
 check "sampled: the estimate $estimate KiB is within 10% of $mean KiB" \
 	awk -v f="$estimate" -v m="$mean" 'BEGIN { d = f - m; exit !((d < 0 ? -d : d) <= m * 0.1) }'
 
+# ------------------------------------------------------------------ auto
+scan auto
+chosen=$(member "$TMP/auto.tar.zst" manifest.json | jq -r '.collectors[] | select(.name == "page-cache").notes[] | select(startswith("sample auto"))')
+case $(value auto one_in) in
+1) want="sample auto: all of $(value auto pages_total) pages" ;;
+*) want="sample auto: one in $(value auto one_in) of $(value auto pages_total) pages" ;;
+esac
+equal "auto says which rate it chose" "$want" "$chosen"
+
 # ------------------------------------------------------------------ cgroups
 v1=$(findmnt -nro TARGET,OPTIONS -t cgroup | awk '$2 ~ /(^|,)memory(,|$)/ { print $1; exit }')
 if [ -n "$v1" ] && mkdir "$v1/ossnap-kmem.$$" 2>/dev/null; then
