@@ -160,6 +160,11 @@ int member_put(struct emit *out, const void *data, size_t len)
 
 	if (!out->open)
 		return fail(out, -EINVAL);
+	if (!out->error && len <= out->cap - out->len) { /* as nearly always */
+		memcpy(out->buf + out->len, p, len);
+		out->len += len;
+		return 0;
+	}
 	while (len) {
 		if (out->error)
 			return out->error;
@@ -234,13 +239,16 @@ void row_cstr(struct emit *out, const char *s)
 
 void row_u64(struct emit *out, uint64_t v)
 {
-	char text[24];
-	struct sbuf b = SBUF(text);
+	char text[24], *end = text + sizeof(text), *p = end;
 
-	sbuf_reset(&b);
-	sbuf_u64(&b, v);
-	field_begin(out);
-	member_put(out, b.p, b.len);
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	if (out->row_started)
+		*--p = '\t';
+	out->row_started = true;
+	member_put(out, p, (size_t)(end - p));
 }
 
 void row_f64(struct emit *out, double v)
