@@ -1,34 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Timed stacks of all CPUs.  See stacks/session.h for how. */
 #include <errno.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../collect.h"
 #include "../stacks/session.h"
-
-#ifndef CAP_PERFMON
-#define CAP_PERFMON 38
-#endif
-#ifndef CAP_BPF
-#define CAP_BPF 39
-#endif
-
-static uint64_t effective_capabilities(void)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};
-
-	if (syscall(SYS_capget, &header, data) < 0)
-		return 0;
-	return data[0].effective | (uint64_t)data[1].effective << 32;
-}
+#include "bpf_probe.h"
 
 /* Without BPF there may be a lower rung, which takes it upon itself to say what it lacks. */
 static void step_down(const struct sysroot *root, struct probe_result *ret)
@@ -48,28 +29,8 @@ static void step_down(const struct sysroot *root, struct probe_result *ret)
 static void stacks_probe(const struct capture_options *o, const struct sysroot *root,
 			 struct probe_result *ret)
 {
-	uint64_t caps = effective_capabilities();
-	struct stat st;
-
-	if (root->recorded) {
-		ret->status = COLLECTOR_UNSUPPORTED;
-		snprintf(ret->reason, sizeof(ret->reason), "stacks: a recording (--root) has none");
-	} else if (!(caps >> CAP_SYS_ADMIN & 1) &&
-		   (~caps & (1ULL << CAP_PERFMON | 1ULL << CAP_BPF))) {
-		ret->status = COLLECTOR_DENIED;
-		ret->no = EPERM;
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "bpf: Operation not permitted (needs CAP_BPF and CAP_PERFMON, or "
-			 "CAP_SYS_ADMIN)");
-	} else if (!o->btf_file &&
-		   (root->sys_fd < 0 || fstatat(root->sys_fd, "kernel/btf/vmlinux", &st, 0))) {
-		ret->status = COLLECTOR_UNSUPPORTED;
-		ret->no = errno;
-		snprintf(ret->reason, sizeof(ret->reason),
-			 "/sys/kernel/btf/vmlinux: %s (the kernel carries no type information; "
-			 "--btf FILE gives it)",
-			 strerror(errno));
-	}
+	bpf_probe_ask(o, root, ret);
+	ret->expected_bytes = 0; /* it depends on what runs */
 	if (ret->status != COLLECTOR_OK && !root->recorded)
 		step_down(root, ret);
 }

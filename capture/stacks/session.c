@@ -415,6 +415,22 @@ static int open_side(struct session *s, int bpf, struct err *e)
 	return r < 0 ? err_errno(e, r, "perf event: starting it") : 0;
 }
 
+static int open_probe(struct session *s, const struct stacks_probe_options *o, struct err *e)
+{
+	struct probe_result ask;
+	int turn_fd, r;
+
+	/* Where it is known to fail, trying takes seconds and says less. */
+	bpf_probe_ask(s->c->options, s->c->root, &ask);
+	if (ask.status != COLLECTOR_OK)
+		return err_set(e, ask.no ? ask.no : ENOTSUP, "%s", ask.reason);
+	turn_fd = bpf_probe_lock(s->c);
+	r = stacks_probe_open(&s->probe, o, session_record, s, e);
+	if (turn_fd >= 0)
+		close(turn_fd);
+	return r;
+}
+
 int session_open(struct session **ret, struct collect *c, const struct session_limits *limits,
 		 struct err *e)
 {
@@ -446,12 +462,7 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 		return err_errno(e, r, "/sys/devices/system/cpu/online");
 	}
 	s->cpu_count = (size_t)r;
-	int turn_fd = bpf_probe_lock(c);
-
-	r = stacks_probe_open(&s->probe, &o, session_record, s, e);
-	if (turn_fd >= 0)
-		close(turn_fd);
-	r = open_side(s, r, e);
+	r = open_side(s, open_probe(s, &o, e), e);
 	if (!r) {
 		r = tasks_init(&s->tasks, &limits->tasks, c->root, getppid());
 		target = (struct unwind_target){.mappings = s->probe.mappings,

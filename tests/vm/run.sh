@@ -125,7 +125,7 @@ locked_kernel() {
 	}
 	keep "$kernel-locked" "$dir"
 	check "$kernel locked: the guest is" grep -qF '[confidentiality]' "$dir/lockdown"
-	# The scan has a lower rung; the probes, which read the kernel's memory as well, have none.
+	# The scan and the stacks have a lower rung; the probes, which read the kernel's memory as well, have none.
 	equal "$kernel locked: check says that some cannot run" 3 "$(cat "$dir/check.exit")"
 	check "$kernel locked: and which rung ($(grep -m1 'through' "$dir/check"))" grep -q 'through kpageflags' "$dir/check"
 	equal "$kernel locked: auto stands on kpageflags" kpageflags \
@@ -139,6 +139,8 @@ locked_kernel() {
 			select((.status | IN("denied", "partial") | not) or (.reason | test("lockdown=confidentiality") | not)) | "\(.name) \(.status) \(.reason)"')"
 	equal "$kernel locked auto: the probes of delays were" "5" \
 		"$(member "$dir/auto.tar.zst" manifest.json | jq -r '[.collectors[] | select(.name | IN("syscalls", "reclaim", "sched-delay", "block-io", "net-receive")) | select(.status | IN("denied", "partial"))] | length')"
+	check "$kernel locked auto: stacks are those of perf events" jq -e '.collectors[] | select(.name == "stacks") |
+		.status == "partial" and (.reason | test("lockdown=confidentiality.*; using perf events"))' <(member "$dir/auto.tar.zst" manifest.json)
 	reason=$(member "$dir/auto.tar.zst" manifest.json | jq -r '.collectors[] | select(.name == "page-cache").reason')
 	check "$kernel locked auto: the reason names the lockdown ($reason)" grep -q 'lockdown=confidentiality' <<<"$reason"
 	for source in kcore bpf; do
