@@ -107,8 +107,8 @@ done <<-END
 	pipes pipes 300 pipe pipes 20
 	bpf bpf 256 bpf-map bpf 20
 	ring bpf-ring 512 bpf-map bpf 20
-	tcp tcp 256 socket network 20
-	unix unix 256 socket network 20
+	tcp tcp 256 socket network 10
+	unix unix 256 socket network 10
 	uring uring 256 io-uring io-uring 3
 	messages messages 300 socket slab-unreclaimable 20
 	pool pool 300 socket network 5
