@@ -217,7 +217,17 @@ static int64_t over_share(const struct child *c)
 	return (int64_t)c->memory_bytes - (int64_t)may;
 }
 
-/* Who has to go when all together have too much: whoever is furthest above its share. */
+/* Who has to go when all together have too much: whoever is furthest above its share, or, where
+ * nobody is, the largest. */
+static bool goes_before(const struct child *a, const struct child *b)
+{
+	int64_t over_a = over_share(a), over_b = over_share(b);
+
+	if (over_a > 0 || over_b > 0)
+		return over_a > over_b;
+	return a->memory_bytes > b->memory_bytes;
+}
+
 static void memory_tick(struct budget *b, struct child *children, size_t n, uint64_t now)
 {
 	bool maps = now - b->last_maps_ns >= MAPS_EVERY_NS;
@@ -238,7 +248,7 @@ static void memory_tick(struct budget *b, struct child *children, size_t n, uint
 		c->memory_bytes = resident(c->pid, true) + c->maps_bytes;
 		sum += c->memory_bytes;
 		if ((c->phase == CHILD_RUNNING || c->phase == CHILD_STOPPING) &&
-		    (!culprit || over_share(c) > over_share(culprit)))
+		    (!culprit || goes_before(c, culprit)))
 			culprit = c;
 	}
 	b->memory_bytes = sum;

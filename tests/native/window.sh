@@ -219,8 +219,14 @@ for when in 0.02 1 2.97; do
 	wait $pid
 	code=$?
 	between "SIGINT at $when s: within 2 s" 0 2000 $(($(now_ms) - sent))
-	equal "SIGINT at $when s: exit 130" 130 $code
 	A=$(cat path)
+	# The last one is to come as late as can be: where others run, that may be too late.
+	if [ "$when" = 2.97 ] && [ $code = 0 ] && [ "$sent" -gt "$(manifest "$A" | jq '.finished_realtime_ns | tonumber / 1e6 | floor')" ]; then
+		skip "SIGINT at $when s: exit 130" "the capture had ended before it was sent"
+		rm -f ./*.zst path err
+		continue
+	fi
+	equal "SIGINT at $when s: exit 130" 130 $code
 	if [ "$(manifest "$A" | jq -r .interrupted)" = SIGINT ] && [ "$(manifest "$A" | jq .complete)" = false ]; then
 		ok "SIGINT at $when s: archive says so"
 	else
