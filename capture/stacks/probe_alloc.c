@@ -187,19 +187,23 @@ static __attribute__((noinline)) void try_me(size_t n)
 /* Where that function is in our own file. */
 static bool own_point(struct alloc_point *ret)
 {
-	unsigned long long start, end, offset, at = (uintptr_t)&try_me;
+	uint64_t at = (uintptr_t)&try_me;
 	_cleanup_file_ FILE *maps = fopen("/proc/self/maps", "re");
 	char line[512];
 
-	while (maps && fgets(line, sizeof(line), maps))
-		if (sscanf(line, "%llx-%llx %*s %llx", &start, &end, &offset) == 3 && at >= start &&
-		    at < end) {
-			*ret = (struct alloc_point){.kind = ALLOC_MALLOC,
-						    .offset = at - start + offset,
-						    .name = "ourselves"};
-			snprintf(ret->file, sizeof(ret->file), "/proc/self/exe");
-			return true;
-		}
+	/* "START-END rwxp OFFSET …" */
+	while (maps && fgets(line, sizeof(line), maps)) {
+		char *p = line;
+		uint64_t start = strtoull(p, &p, 16), end = *p == '-' ? strtoull(p + 1, &p, 16) : 0;
+
+		if (at < start || at >= end || strlen(p) < 6)
+			continue;
+		*ret = (struct alloc_point){.kind = ALLOC_MALLOC,
+					    .offset = at - start + strtoull(p + 6, NULL, 16),
+					    .name = "ourselves",
+					    .file = "/proc/self/exe"};
+		return true;
+	}
 	return false;
 }
 
