@@ -141,7 +141,7 @@ for name in "${probed[@]}"; do
 	[ "$name" = balance ] && continue
 	check "$name: the bytes leaked at $site" near allocations "$name" "^$site" 20
 	check "$name: the window's stacks explain the growth" awk -v s="$(growth allocations "$name" .explained_share)" 'BEGIN { print s; exit !(s + 0 >= 0.75) }'
-	check "$name: who frees what it takes is not accused" awk -v s="$(share allocations "$name" 'churning_site|queueing_site|^request')" 'BEGIN { print s; exit !(s != "" && s <= 5) }'
+	check "$name: who frees what it takes is not accused" awk -v s="$(share allocations "$name" 'churning_site|queueing_site|^request')" 'BEGIN { print s; exit !(s != "" && s <= 10) }'
 	case $(title allocations "$name") in
 	*"most of it at $site"*) ok "$name: the finding names $site" ;;
 	*) fail "$name: the finding names $site" "$(title allocations "$name")" ;;
