@@ -7,9 +7,17 @@ deep=$!
 native-stacks_load sleep 90 >/dev/null &
 asleep=$!
 native-stacks_load threads 2 60 >/dev/null &
-echo "$deep $asleep $!" >$R/pids
+threads=$!
+echo "$deep $asleep $threads" >$R/pids
+python=
+if [ -s /bin/python.tar ]; then
+	mkdir -p /tmp/python
+	tar xf /bin/python.tar -C /tmp/python
+	chroot /tmp/python /usr/bin/python3.9 /planted.py >/dev/null 2>&1 &
+	python=$!
+fi
 sleep 1
 ossnap-capture -d 20 --max-cpu 100 --collect stacks -o $R/capture.tar.zst >/dev/null
 echo $? >$R/status
-kill $deep $asleep $!
+kill $deep $asleep $threads $python
 exit 0
