@@ -78,7 +78,8 @@ static struct pyprocess *add(struct pyframes *p, uint32_t pid)
 	return &p->processes[i];
 }
 
-/* The program itself may be an interpreter under any name; a library is called after it. */
+/* The interpreter and its library are called so, and so are modules in C that it loads.  A program
+ * with one linked in, under another name and without such modules, is not found. */
 static bool may_run_python(const struct pyframes *p, const struct task *task)
 {
 	const struct task_maps *m = task->maps;
@@ -116,13 +117,17 @@ static void look(struct pyframes *p, struct pyprocess *x)
 	p->known++;
 }
 
-void pyframes_look(struct pyframes *p, const struct task *task)
+void pyframes_look(struct pyframes *p, struct task *task)
 {
 	struct pyprocess *x = find(p, task->pid);
 
-	if (task->exited || (x && (x->known || x->tries >= TRIES_MAX)) || !may_run_python(p, task))
+	if (task->exited || (x && (x->known || x->tries >= TRIES_MAX)))
 		return;
-	if (!x)
+	/* Every new stack comes by here: names are compared once, and when there are more. */
+	if (!x && task->python_serial == task->maps_serial + 1)
+		return;
+	task->python_serial = task->maps_serial + 1;
+	if (!x && may_run_python(p, task))
 		x = add(p, task->pid);
 	if (x)
 		look(p, x);
@@ -155,7 +160,6 @@ void pyframes_fork(struct pyframes *p, uint32_t parent, uint32_t pid)
 		p->set(p->ctx, pid, NULL);
 		return;
 	}
-	from = find(p, parent);
 	*x = *from;
 	x->pid = pid;
 	x->parent = parent;

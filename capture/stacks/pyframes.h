@@ -54,7 +54,7 @@ void pyframes_deinit(struct pyframes *p);
 /* Those that run it before the first sample, as many as are looked at in so long. */
 void pyframes_find(struct pyframes *p, uint64_t ns);
 /* A process was sampled: does it run Python? */
-void pyframes_look(struct pyframes *p, const struct task *task);
+void pyframes_look(struct pyframes *p, struct task *task);
 void pyframes_fork(struct pyframes *p, uint32_t parent, uint32_t pid);
 void pyframes_forget(struct pyframes *p, uint32_t pid);
 /* The numbers of count frames, two words each, into out: address: the number (0: no room), exact:

@@ -41,6 +41,7 @@ struct task {
 	bool exec;		  /* since its exec the events have told everything */
 	bool own;		  /* of this capture */
 	uint64_t exited_ns;
+	uint32_t python_serial; /* pyframes_look()'s: 1 + maps_serial when it last looked */
 	/* The unwinder's. */
 	uint32_t published_first, published_count, published_serial, published_epoch;
 };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""compare.py SAID FOLDED REPORT.json: what is wrong with a capture of stacks_planted.py; nothing is well."""
+"""compare.py SAID FOLDED REPORT.json VERSION: what is wrong with a capture of stacks_planted.py; nothing
+is well.  Exit 3: it saw too little to say."""
 import json
 import os
 import re
@@ -51,7 +52,8 @@ for line in open(sys.argv[2]):
         between.setdefault((x[0], y[0]), []).append(b - a - 1)
 
 good = sum(counts.values())
-if samples < 20:
+few = samples < 40
+if few:
     print("only %d samples" % samples)
 elif good < 0.95 * samples:
     print("%d of %d samples have the stack that the program had; others: %s" %
@@ -74,3 +76,5 @@ for thread in ("waiter", "sleeper"):
     stacks = [o["stack"] for o in report["hotspot"]["off_cpu"] if o["comm"] == thread and o["stack"]]
     if not any(f.startswith(thread + " (stacks_planted.py:") for s in stacks for f in s):
         print("%s: where it sleeps is not there: %s" % (thread, stacks))
+        few = True  # its stack is drawn
+sys.exit(3 if few else 0)
