@@ -7,6 +7,7 @@ HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/native" && pwd)
 try_stacks() {
 	local name=$1 version=$2 program=$3 pid window got report differs
 	shift 3
+	rm -f "$TMP/said" # what the last one said
 	"$@" "$program" 60 >"$TMP/said" 2>"$TMP/said.err" &
 	pid=$!
 	at_exit kill "$pid"
