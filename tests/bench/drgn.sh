@@ -110,8 +110,8 @@ done
 	$1 == "full" { full = $2 }
 	{ ns[$1] = $2; each[$1] = $2 / $3 }
 	END {
-		printf "# of a full scan through kcore: read %.0f%%, look at each %.0f%%, tables %.0f%%, naming %.0f%%\n", 100 * ns["full:read"] / full,
-			100 * ns["full:classify"] / full, 100 * ns["full:tables"] / full, 100 * (ns["full:naming-read"] + ns["full:naming"]) / full
+		printf "# of a full scan through kcore: read %.0f%%, look and count %.0f%%, naming %.0f%%\n", 100 * ns["full:read"] / full,
+			100 * ns["full:look"] / full, 100 * (ns["full:naming-read"] + ns["full:naming"]) / full
 		printf "# one pread a page of kpageflags, kpagecgroup and kcore: %.0f ns a frame, %.0f times ours\n", each["page-by-page"],
 			each["page-by-page"] / each["full"]
 	}' "$out/peers"

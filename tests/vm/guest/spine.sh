@@ -94,7 +94,14 @@ insist "rmdir $G/leaving"
 } >$R/groups
 
 # One whose names and inodes stay when it is deleted: is it kept by them?
-memory_groups() { awk '$1 == "memory" { print $3 }' /proc/cgroups; }
+# Deleted ones included; of v2 the newest kernels say so in cgroup.stat only.
+memory_groups() {
+	if has v1; then
+		awk '$1 == "memory" { print $3 }' /proc/cgroups
+	else
+		awk '$1 ~ /^nr_(dying_)?descendants$/ { n += $2 } END { print n + 0 }' $G/cgroup.stat
+	fi
+}
 slab_of() { awk '$1 == "slab" { print $2 }' "$1/memory.stat" 2>/dev/null | grep . || cat "$1/memory.kmem.usage_in_bytes"; }
 groups=$(memory_groups)
 mkdir $G/names /mnt/tmpfs/names
