@@ -11,7 +11,7 @@ map=$!
 exec 6>/tmp/map.in
 while ! grep -q ready $R/leak.out || ! grep -q ready $R/map.out; do sleep 0.2; done
 echo "$leak $map" >$R/pids
-ossnap-capture -d 30 --max-cpu 100 --collect stacks,processes --heap $leak -o $R/capture.tar.zst >/dev/null &
+ossnap-capture -d 45 --max-cpu 100 --collect stacks,processes --heap $leak -o $R/capture.tar.zst >/dev/null &
 capture=$!
 i=0
 while [ $i -lt 200 ] && ! awk '$2 ~ /x/ && $1 ~ /-/ { code = $2 == "r-xp" } $1 == "Anonymous:" && code { n += $2 } END { exit !n }' /proc/$leak/smaps; do
