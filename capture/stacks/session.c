@@ -43,9 +43,9 @@ void session_limits_for(struct session_limits *ret, uint64_t memory, unsigned cp
 		.mappings = 16384,
 		.processes = 2048,
 		.slots = 16384,
-		.spaces = 2048,
+		.spaces = 1024,
 		.blocks = 32768,
-		.growth = 16384,
+		.growth = 8192,
 		.python_processes = 512,
 		.python_threads = 1024,
 		.python_frames = 16384,
@@ -477,7 +477,9 @@ int session_open(struct session **ret, struct collect *c, const struct session_l
 		if (!r)
 			r = offcpu_init(&s->offcpu, limits->tasks.threads);
 		if (!r)
-			r = growth_init(&s->growth, limits->growth, limits->spaces + HEAP_PIDS_MAX);
+			r = growth_init(&s->growth,
+					limits->growth * (c->options->heap_count ? 4 : 1),
+					limits->spaces + HEAP_PIDS_MAX);
 		if (!r && !s->lower.mode)
 			r = pyframes_init(&s->python, c->root, &s->tasks.paths,
 					  limits->python_frames, limits->python_processes,
