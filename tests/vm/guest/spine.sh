@@ -107,6 +107,8 @@ groups=$(memory_groups)
 mkdir $G/names /mnt/tmpfs/names
 # shellcheck disable=SC2046 # numbers
 (echo 0 >$G/names/cgroup.procs && cd /mnt/tmpfs/names && mkdir $(seq 1 400))
+# The kernel adds it up every two seconds, or when it has become much.
+insist "[ \$(slab_of $G/names) -ge 200000 ]"
 echo "slab $(slab_of $G/names)" >$R/slab
 insist "rmdir $G/names"
 insist "[ \$(memory_groups) -le $groups ]"
