@@ -68,12 +68,15 @@ char *figure_interval(double low, double high, char out[FIGURE])
 
 char *figure_share(double percent, char out[FIGURE])
 {
-	if (percent > 0 && percent < 0.1)
-		snprintf(out, FIGURE, "< 0.1 %%");
-	else if (percent > -10 && percent < 10)
-		snprintf(out, FIGURE, "%.1f %%", floor(percent * 10 + 0.5) / 10);
+	const char *sign = percent < 0 ? "\xe2\x88\x92" : "";
+	double size = fabs(percent);
+
+	if (size > 0 && size < 0.1)
+		snprintf(out, FIGURE, percent < 0 ? "> %s0.1 %%" : "< %s0.1 %%", sign);
+	else if (size < 10)
+		snprintf(out, FIGURE, "%s%.1f %%", sign, floor(size * 10 + 0.5) / 10);
 	else
-		snprintf(out, FIGURE, "%.0f %%", floor(percent + 0.5));
+		snprintf(out, FIGURE, "%s%.0f %%", sign, floor(size + 0.5));
 	return out;
 }
 

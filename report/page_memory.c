@@ -272,8 +272,32 @@ static int larger_part(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/*
+ * The counters are read at one moment, what lies in pages of no counter at another: where a hog
+ * came or went between them, that is what the sum is wrong by, not a part that was counted twice.
+ */
+static const char *unaccounted_words(const struct model *m, char *buffer, size_t size)
+{
+	double first = (double)facts_counter_first(m->facts, "meminfo", "MemFree");
+	double last = (double)facts_counter(m->facts, "meminfo", "MemFree");
+	char text[FIGURE];
+
+	if (m->unaccounted >= 0)
+		return "total less the parts: nobody says what it is";
+	if (first == (double)FACT_NONE || last == (double)FACT_NONE ||
+	    fabs(first - last) < fabs((double)m->unaccounted) / 2)
+		return "total less the parts; below zero: two parts overlap";
+	snprintf(buffer, size,
+		 "total less the parts, which were not all read at one moment: free memory changed "
+		 "by "
+		 "%s in the window",
+		 figure_bytes(fabs(first - last), text));
+	return buffer;
+}
+
 static void parts_table(struct tree *t, xmlNodePtr section, const struct model *m)
 {
+	char words[160];
 	const struct memory_part **parts = calloc(m->part_count + 1, sizeof(struct memory_part *));
 	static const char *const titles[] = {"Part", "Bytes", "Share", "", "Measured from"};
 	xmlNodePtr table, tr, body, zeros = NULL, div;
@@ -307,8 +331,7 @@ static void parts_table(struct tree *t, xmlNodePtr section, const struct model *
 			    parts[i]->source);
 	if (m->unaccounted != INT64_MIN)
 		row(t, body, "unaccounted", "Unaccounted", (double)m->unaccounted, total,
-		    m->unaccounted < 0 ? "total less the parts; below zero: two parts overlap"
-				       : "total less the parts: nobody says what it is");
+		    unaccounted_words(m, words, sizeof(words)));
 	for (size_t i = 0; i < m->part_count; i++) {
 		if (parts[i]->bytes)
 			continue;

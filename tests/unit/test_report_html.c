@@ -281,6 +281,25 @@ static void a_failed_write_is_reported(void **state)
 	sample_destroy(&s);
 }
 
+/* A hog that came while memory was read is no part that was counted twice. */
+static void why_the_parts_exceed_the_whole(void **state)
+{
+	struct sample s;
+	char *html;
+
+	sample_rich(&s, "web-07", 10);
+	s.model.unaccounted = -100 * (int64_t)MIB;
+	html = html_of(&s.report, 1);
+	assert_non_null(strstr(html, "not all read at one moment: free memory changed by 105 MiB"));
+	assert_null(strstr(html, "two parts overlap"));
+	free(html);
+	s.model.unaccounted = -500 * (int64_t)MIB;
+	html = html_of(&s.report, 1);
+	assert_non_null(strstr(html, "below zero: two parts overlap"));
+	free(html);
+	sample_destroy(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +309,7 @@ int main(void)
 		cmocka_unit_test(conclusions_stand_first),
 		cmocka_unit_test(deep_links_hold),
 		cmocka_unit_test(what_was_not_captured_is_said),
+		cmocka_unit_test(why_the_parts_exceed_the_whole),
 		cmocka_unit_test(the_columns_can_be_decoded),
 		cmocka_unit_test(many_files_cost_little_memory),
 		cmocka_unit_test(a_failed_write_is_reported),

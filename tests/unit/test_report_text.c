@@ -100,6 +100,13 @@ static void figures_read_well(void **state)
 	assert_string_equal(figure_change(0, out), "0");
 	assert_string_equal(figure_share(0.04, out), "< 0.1 %");
 	assert_string_equal(figure_share(99.6, out), "100 %");
+	assert_string_equal(figure_share(-4.26, out), "\xe2\x88\x92"
+						      "4.3 %");
+	assert_string_equal(figure_share(-12.4, out), "\xe2\x88\x92"
+						      "12 %");
+	assert_string_equal(figure_share(-0.04, out), "> \xe2\x88\x92"
+						      "0.1 %");
+	assert_string_equal(figure_share(0, out), "0.0 %");
 	assert_string_equal(figure_interval(210 * 1048576.0, 246 * 1048576.0, out),
 			    "210 \xe2\x80\x93 246 MiB");
 	assert_string_equal(figure_interval(1024, 3 * 1048576.0, out), "1 KiB \xe2\x80\x93 3 MiB");
