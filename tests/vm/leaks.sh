@@ -40,6 +40,7 @@ for kernel in "${kernels[@]}"; do
 	"$ANALYZE" -q --json "$dir/report.json" -o "$dir/report.html" "$dir/capture.tar.zst"
 	read -r leak map <"$dir/pids"
 	check "$kernel: page faults: mapping_site" near "$map" page-faults '^fill|^mapping_site' 35 map
-	check "$kernel: allocations: leaky_site" near "$leak" allocations '^leaky_site' 25 leak
+	# A trap takes 0.2 ms under emulation, so it may not be looked at to the end: a quarter of what is allocated stays.
+	check "$kernel: allocations: leaky_site has a quarter of them" awk -v s="$(jq -r ".memory.heap_growth[] | select(.pid == $leak and .by == \"allocations\") | ([.sites[] | select(.function == \"leaky_site\") | .bytes] | add // 0) / .came_bytes" "$dir/report.json")" 'BEGIN { print s; exit !(s > 0.18 && s < 0.32) }'
 	check "$kernel: who frees what it takes is not accused" awk -v s="$(jq -r ".memory.heap_growth[] | select(.pid == $leak and .by == \"allocations\") | ([.sites[] | select(.function == \"churning_site\") | .bytes] | add // 0) / .kept_bytes * 100" "$dir/report.json")" 'BEGIN { print s; exit !(s != "" && s <= 10) }'
 done
