@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Shared by session.c and session_write.c. */
+/* Shared by session.c, its records, its growth and what is written of it. */
 #pragma once
 
 #include "session.h"
 
 #define SAMPLES_HEADER "time_ns\tkind\tstate\tthread\tcpu\tstack\tns\tweight\twaker\tstill\n"
 
+/* Takes over what lies in the side rings, in the order of its time. */
+void session_take_side(struct session *s);
+/* What of it happened up to then. */
+void session_apply_events(struct session *s, uint64_t until);
+/* Of a ring of the programs: as stacks_probe_drain() wants it. */
 int session_record(void *ctx, const void *data, size_t len);
+/* What a thread has been through, out of its slot; who is away to the very end. */
+void session_on_slot(struct session *s, const struct stacks_slot *slot);
+void session_still(void *ctx, const struct stacks_sample *p, const struct stacks_stack *k);
 void session_on_growth(struct session *s, const struct stacks_growth *k);
 /* Keeps to a share of the CPUs' time. */
 void session_growth_turn(struct session *s, uint64_t now);
