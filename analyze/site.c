@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "site.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "../capture/base/cleanup.h"
@@ -48,27 +49,57 @@ static bool is_allocation(const char *function)
 	return false;
 }
 
+/* Behind "decltype (" stands no parameter list, and behind "(anonymous namespace)" neither. */
+static bool is_parameters(const char *name, const char *p)
+{
+	const char *end = p;
+
+	while (end > name && end[-1] == ' ')
+		end--;
+	return !(end - name >= 8 && begins(end - 8, "decltype")) &&
+	       !begins(p, "(anonymous namespace)");
+}
+
+/* "operator<", "operator()", "operator bool": what follows is part of the name. */
+static bool is_operator(const char *name, const char *p)
+{
+	return begins(p, "operator") && (p == name || p[-1] == ':' || p[-1] == ' ') &&
+	       !isalnum((unsigned char)p[8]) && p[8] != '_';
+}
+
+/* The qualified name of a demangled function: behind its return type, which templates have. */
+static const char *own_name(const char *function)
+{
+	const char *own = function;
+	int depth = 0;
+
+	for (const char *p = function; *p; p++) {
+		if (!depth && is_operator(function, p))
+			break;
+		if (*p == '<' || *p == '{' || *p == '(') {
+			if (*p == '(' && !depth && is_parameters(function, p))
+				break;
+			depth++;
+		} else if (*p == '}' || *p == ')' || (*p == '>' && p > function && p[-1] != '-')) {
+			depth -= depth > 0;
+		} else if (*p == ' ' && !depth && p[1] != '[' &&
+			   !(p[1] == '(' && is_parameters(function, p + 1))) {
+			own = p + 1;
+		}
+	}
+	return own;
+}
+
 /*
  * Of the C++ library's templates, which are compiled into the program: "void
- * std::vector<Order>::_M_realloc_insert<Order>(…)".  What stands in angle brackets is not who it
- * is.
+ * std::vector<Order>::_M_realloc_insert<Order>(…)".  What it returns, takes and is made of is not
+ * who it is: "std::shared_ptr<Order> make_order<Order>(int)" is the program's.
  */
 static bool is_template_glue(const char *function)
 {
-	static const char *const spaces[] = {"std::", "__gnu_cxx::"};
-	bool start = true;
-	int depth = 0;
+	const char *own = own_name(function);
 
-	for (const char *p = function; *p && !(*p == '(' && !depth); p++) {
-		if (start && !depth)
-			for (size_t i = 0; i < ARRAY_SIZE(spaces); i++)
-				if (begins(p, spaces[i]))
-					return true;
-		depth += *p == '<';
-		depth -= *p == '>' && depth;
-		start = *p == ' ';
-	}
-	return false;
+	return begins(own, "std::") || begins(own, "__gnu_cxx::");
 }
 
 /* A program's own layer above malloc: its caller is who wants the memory. */

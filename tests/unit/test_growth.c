@@ -24,8 +24,37 @@ static const struct {
 	{APP, "_Z3box", "Box<std::string>::fill(std::string)"},
 	{JEMALLOC, "je_arena_x", NULL},
 	{APP, "my_realloc", NULL},
+	/* Their own, whatever they return, take or are made of. */
+	{APP, "_Z5order", "std::shared_ptr<Order> make_order<Order>(int)"},
+	{APP, "_Z5const", "std::vector<int> (anonymous namespace)::fetch<int>(std::string)"},
+	{APP, "_Z5deduc", "decltype (std::declval<A>()) Pool::pick<A>(A) const [clone .part.0]"},
+	{APP, "_ZN1xcv", "Text::operator std::string() const"},
+	{APP, "_ZN1xls", "std::ostream& operator<< <Order>(std::ostream&, Order const&)"},
+	{APP, "_ZZ4main", "std::string run::{lambda(std::string, auto:1)#1}::operator()<int>(int)"},
+	/* The library's. */
+	{APP, "_ZSt4copy", "Order* std::__copy<Order const*, Order*>(Order const*, Order*)"},
+	{APP, "_ZSt3dec", "decltype (f(x)) std::__invoke_impl<void, F>(F&&)"},
+	{APP, "_ZNSt3fn", "std::function<void (int)>::operator()(int) const"},
+	{APP, "_ZN9gnu", "void __gnu_cxx::new_allocator<Order>::construct<Order>(Order*)"},
 };
-enum { MAIN, LEAK, CHURN, XMALLOC, MALLOC, MEMSET, NEW, VECTOR, BOX, ARENA, REALLOC, NONE };
+enum {
+	MAIN,
+	LEAK,
+	CHURN,
+	XMALLOC,
+	MALLOC,
+	MEMSET,
+	NEW,
+	VECTOR,
+	BOX,
+	ARENA,
+	REALLOC,
+	OWN,
+	OWN_END = OWN + 6,
+	GLUE = OWN_END,
+	GLUE_END = GLUE + 4,
+	NONE = GLUE_END
+};
 
 static void begin(struct facts *f)
 {
@@ -144,6 +173,8 @@ static void test_sites(void **state)
 	STACK(f, 6, ARENA, MALLOC);
 	STACK(f, 7, MALLOC, REALLOC, XMALLOC);
 	STACK(f, 8, LEAK);
+	for (int i = OWN; i < GLUE_END; i++)
+		STACK(f, (uint64_t)(9 + i - OWN), MALLOC, i, LEAK, MAIN);
 	assert_int_equal(model_create(&m, f), 0);
 	const struct hotspot *h = m->hotspot;
 
@@ -162,6 +193,9 @@ static void test_sites(void **state)
 	assert_string_equal(site_name(h, 8, &caller), "leak");
 	assert_null(caller);
 	assert_null(site_name(h, 0, &caller));
+	for (int i = OWN; i < GLUE_END; i++)
+		assert_string_equal(site_name(h, (size_t)(9 + i - OWN), &caller),
+				    i < OWN_END ? functions[i].demangled : "leak");
 	model_destroy(m);
 	facts_destroy(f);
 }
