@@ -209,6 +209,14 @@ static uint32_t number_of(struct pyframes *p, const struct task *task, const uin
 	return (uint32_t)++p->count;
 }
 
+/* at: said by the helper, which may have fallen into a hostile process' hands. */
+static uint32_t add_text(struct pyframes *p, const struct pyread *q, uint32_t at)
+{
+	if (at >= PYREAD_TEXT)
+		return UINT32_MAX;
+	return strings_add(&p->texts, q->text + at, strnlen(q->text + at, PYREAD_TEXT - at));
+}
+
 static void fill(struct pyframes *p, struct pyframe *row, const struct pyread *q, uint32_t i)
 {
 	const struct pyread_place *a = &q->places[i];
@@ -218,8 +226,8 @@ static void fill(struct pyframes *p, struct pyframe *row, const struct pyread *q
 		row->state = a->no == -ESTALE ? PYFRAME_REPLACED : PYFRAME_UNREADABLE;
 		return;
 	}
-	name = strings_add(&p->texts, q->text + a->name, strlen(q->text + a->name));
-	file = strings_add(&p->texts, q->text + a->file, strlen(q->text + a->file));
+	name = add_text(p, q, a->name);
+	file = add_text(p, q, a->file);
 	if (name == UINT32_MAX || file == UINT32_MAX) {
 		p->dropped++;
 		return;

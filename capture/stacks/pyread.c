@@ -99,8 +99,13 @@ static void read_places(struct pyread *q)
 		}
 		if (p->no)
 			continue;
-		name = strlen(place->name) + 1;
-		file = strlen(place->file) + 1;
+		name = strnlen(place->name, sizeof(place->name) - 1) + 1;
+		file = strnlen(place->file, sizeof(place->file) - 1) + 1;
+		if (name + file > PYREAD_TEXT - used) {
+			p->no = -ENOBUFS;
+			continue;
+		}
+		place->name[name - 1] = place->file[file - 1] = 0;
 		memcpy(q->text + used, place->name, name);
 		memcpy(q->text + used + name, place->file, file);
 		p->name = used;

@@ -300,6 +300,14 @@ static size_t put_utf8(char *out, uint32_t c)
 	return 4;
 }
 
+/* How many bytes put_utf8() writes. */
+static size_t utf8_size(uint32_t c)
+{
+	if (c > 0x10ffff)
+		c = 0xfffd;
+	return c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+}
+
 static uint32_t character(const uint8_t *p, unsigned width)
 {
 	uint16_t two;
@@ -333,6 +341,9 @@ static bool read_text(const struct python_build *b, struct remote *r, uint64_t a
 	ascii = state >> 6 & 1;
 	if (!(state >> 5 & 1) || (width != 1 && width != 2 && width != 4) || length > 1u << 20)
 		return false;
+	/* Both are the process' word, and room is made for what ASCII means. */
+	if (ascii && width != 1)
+		return false;
 	/* A character has one byte more than its width at most, of 4 none more, of ASCII one. */
 	most = (PYTHON_TEXT_MAX - 1) / (ascii ? 1 : width == 4 ? 4 : width + 1);
 	skip = length > most ? length - most : 0;
@@ -340,8 +351,13 @@ static bool read_text(const struct python_build *b, struct remote *r, uint64_t a
 	address += (ascii ? b->ascii_header : b->wide_header) + skip * width;
 	if (length && !remote_get(r, address, text, length * width))
 		return false;
-	for (uint64_t i = 0; i < length; i++)
-		n += put_utf8(out + n, character(text + i * width, width));
+	for (uint64_t i = 0; i < length; i++) {
+		uint32_t c = character(text + i * width, width);
+
+		if ((ascii && c >= 0x80) || n + utf8_size(c) >= PYTHON_TEXT_MAX)
+			return false;
+		n += put_utf8(out + n, c);
+	}
 	out[n] = 0;
 	/* A NUL inside would end it early, and a name is never empty. */
 	return n > 0 && strlen(out) == n;

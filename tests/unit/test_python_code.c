@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
+#include "../../capture/stacks/pyread.h"
 #include "../../capture/symbols/python_code.h"
 
 #define CODE_TYPE 0x1110
@@ -221,6 +223,88 @@ static void hostile_objects(void **state)
 	assert_int_equal(read_at(0), -ESTALE);
 }
 
+/* The kind and the ASCII bit are the process' own word: they need not agree. */
+static void ascii_that_is_none(void **state)
+{
+	static uint32_t wide[2000];
+	static uint8_t high[2000];
+
+	for (size_t i = 0; i < 2000; i++)
+		wide[i] = 0x1f40d;
+	memset(high, 0xff, sizeof(high));
+	for (unsigned width = 2; width <= 4; width += 2) {
+		set_text(&w->qualname, width, "", 0);
+		memcpy(w->qualname.data, wide, sizeof(wide));
+		w->qualname.state |= 1u << 6;
+		w->qualname.length = 511;
+		assert_int_equal(read_at(0), -ESTALE);
+		w->qualname.length = 2000;
+		assert_int_equal(read_at(0), -ESTALE);
+		w->qualname.length = 1;
+		assert_int_equal(read_at(0), -ESTALE);
+	}
+	set_text(&w->qualname, 0, high, sizeof(high));
+	assert_int_equal(read_at(0), -ESTALE);
+	set_text(&w->qualname, 0, "caf\xe9", 4);
+	assert_int_equal(read_at(0), -ESTALE);
+	set_text(&w->qualname, 0, "run", 3);
+	set_text(&w->file, 0, high, 511);
+	assert_int_equal(read_at(0), -ESTALE);
+}
+
+/* Room for every place that can be asked for at once, the longest names of each width. */
+static void as_many_as_are_asked(void **state)
+{
+	static const unsigned widths[] = {0, 1, 2, 4};
+	const uint64_t identity = STACKS_PYTHON_IDENTITY(7, at(&w->name));
+	struct sysroot root = {.proc_fd = -1};
+	uint64_t words[2 * PYREAD_PLACES];
+	const struct pyread *q;
+	struct helper *h;
+	uint32_t wide[1000];
+	uint16_t narrow[1000];
+	char text[1000];
+
+	/* The helper is a child, and reads its parent. */
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
+	memset(text, 'a', sizeof(text));
+	for (size_t i = 0; i < 1000; i++) {
+		wide[i] = 0x1f40d;
+		narrow[i] = 0x20ac;
+	}
+	for (size_t i = 0; i < PYREAD_PLACES; i++) {
+		words[2 * i] = at(&w->code);
+		words[2 * i + 1] = identity << 32;
+	}
+	assert_int_equal(pyread_create(&h, &root), 0);
+	for (size_t k = 0; k < sizeof(widths) / sizeof(widths[0]); k++) {
+		const void *characters = widths[k] == 4	  ? (const void *)wide
+					 : widths[k] == 2 ? (const void *)narrow
+							  : text;
+
+		set_text(&w->qualname, widths[k], characters, 1000);
+		set_text(&w->file, widths[k], characters, 1000);
+		assert_int_equal(
+			pyread_places(h, (uint32_t)getpid(), 0, &build, words, PYREAD_PLACES, &q),
+			0);
+		for (size_t i = 0; i < PYREAD_PLACES; i++) {
+			assert_int_equal(q->places[i].no, 0);
+			assert_true(strlen(q->text + q->places[i].name) < PYTHON_TEXT_MAX);
+			assert_true(strlen(q->text + q->places[i].file) > 200);
+		}
+	}
+	/* ASCII of four bytes a character: nothing is read, and the helper lives on. */
+	w->file.state |= 1u << 6;
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(
+			pyread_places(h, (uint32_t)getpid(), 0, &build, words, PYREAD_PLACES, &q),
+			0);
+		for (size_t i = 0; i < PYREAD_PLACES; i++)
+			assert_int_equal(q->places[i].no, -ESTALE);
+	}
+	helper_destroy(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +312,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names_of_all_kinds, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_no_code, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_objects, setup, teardown),
+		cmocka_unit_test_setup_teardown(ascii_that_is_none, setup, teardown),
+		cmocka_unit_test_setup_teardown(as_many_as_are_asked, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
