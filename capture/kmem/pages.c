@@ -223,13 +223,23 @@ static size_t run_of_alike(const struct likeness *k, const unsigned char *page, 
 	return i;
 }
 
+/*
+ * The mark of a page pool is not in the mask: it shares its word with the links of lists, by which
+ * hardly two neighbours would be alike.  Only what no other word tells is decided by it.
+ */
+static bool told_by_mark(const struct scan *s)
+{
+	return field_present(s->l->page.pp_magic) &&
+	       (s->head.kind == KIND_OTHER || s->head.kind == KIND_PAGE_POOL);
+}
+
 /* page was looked at, and s->head is what it is. */
 static void remember(struct likeness *k, struct scan *s, const unsigned char *page)
 {
 	uint64_t flags = page_word(page, s->l->page.flags);
 
 	k->counter = NULL;
-	if (!k->usable || s->head.kind == KIND_SLAB || flags & s->l->flags.head)
+	if (!k->usable || s->head.kind == KIND_SLAB || told_by_mark(s) || flags & s->l->flags.head)
 		return;
 	memcpy(k->of, page, sizeof(k->of));
 	for (int i = 0; i < LIKENESS_PARTS; i++)

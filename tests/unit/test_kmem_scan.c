@@ -249,6 +249,39 @@ static void test_false_mappings(void **state)
 	world_destroy(w);
 }
 
+/* Until page pools had a type of their own, their pages differ from others by the mark alone. */
+static void test_neighbours_that_only_the_mark_tells(void **state)
+{
+	const struct w_page other = {.mapcount = ~0u, .refcount = 1};
+	struct w_page pool = other;
+	struct world *w = world_create();
+	struct outcome *o;
+
+	pool.compound_head = 0xdead000000000040ULL;
+	w->pages[100] = w->pages[102] = other;
+	w->pages[101] = pool;
+	o = world_scan(&w->s, &w->l, &full);
+	assert_int_equal(o->result.kinds[KIND_PAGE_POOL], 1);
+	assert_int_equal(o->result.kinds[KIND_OTHER], 2);
+	assert_int_equal(o->result.pages_read, W_PAGES);
+	outcome_destroy(o);
+	w->pages[100] = w->pages[102] = pool;
+	w->pages[101] = other;
+	o = world_scan(&w->s, &w->l, &full);
+	assert_int_equal(o->result.kinds[KIND_PAGE_POOL], 2);
+	assert_int_equal(o->result.kinds[KIND_OTHER], 1);
+	assert_int_equal(o->result.pages_read, W_PAGES);
+	outcome_destroy(o);
+	/* A kernel without page pools has no such mark to look at. */
+	w->l.page.pp_magic = W_ABSENT;
+	o = world_scan(&w->s, &w->l, &full);
+	assert_int_equal(o->result.kinds[KIND_PAGE_POOL], 0);
+	assert_int_equal(o->result.kinds[KIND_OTHER], 3);
+	assert_int_equal(o->result.pages_read, W_PAGES);
+	outcome_destroy(o);
+	world_destroy(w);
+}
+
 /* Large folios: tails count for their head's file, also across the edge of a bulk read, and
  * whatever the sampling hits. */
 static void test_folios(void **state)
@@ -646,6 +679,7 @@ int main(void)
 		cmocka_unit_test(test_odd_names),
 		cmocka_unit_test(test_deep_and_torn),
 		cmocka_unit_test(test_false_mappings),
+		cmocka_unit_test(test_neighbours_that_only_the_mark_tells),
 		cmocka_unit_test(test_folios),
 		cmocka_unit_test(test_hugetlbfs_is_not_cache),
 		cmocka_unit_test(test_holes),
