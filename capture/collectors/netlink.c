@@ -21,20 +21,25 @@ static size_t padded(size_t n)
 	return (n + 3) & ~(size_t)3;
 }
 
-int netlink_open(int protocol)
+struct netlink netlink_open(int protocol)
 {
 	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	struct netlink n = {.fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol)};
 
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&kernel, sizeof(kernel)) < 0) {
+	if (n.fd < 0) {
+		n.fd = -errno;
+	} else if (connect(n.fd, (struct sockaddr *)&kernel, sizeof(kernel)) < 0) {
 		int no = errno;
 
-		close(fd);
-		return -no;
+		close(n.fd);
+		n.fd = -no;
 	}
-	return fd;
+	return n;
+}
+
+void netlink_close(struct netlink *n)
+{
+	cleanup_fd(&n->fd);
 }
 
 /* ------------------------------------------------------------------ taking apart */
@@ -79,29 +84,39 @@ void netlink_text(const struct netlink_attr *a, char *ret, size_t cap)
 	ret[n] = '\0';
 }
 
-int netlink_messages(const unsigned char *data, size_t len, netlink_fn fn, void *ctx)
+static int message(struct netlink *s, const struct nlmsghdr *h, const unsigned char *payload,
+		   netlink_fn fn, void *ctx)
 {
-	bool changed = false;
+	size_t n = h->nlmsg_len - sizeof(*h);
+	int no = 0, r = 0;
 
+	if (h->nlmsg_seq != s->seq) /* of a question whose answer was not read to its end */
+		return 1;
+	s->changed |= h->nlmsg_flags & NLM_F_DUMP_INTR;
+	/* Both end with an errno; that of the end of a list is 0, or why it ends early. */
+	if (h->nlmsg_type == NLMSG_ERROR || h->nlmsg_type == NLMSG_DONE) {
+		if (n >= sizeof(no))
+			memcpy(&no, payload, sizeof(no));
+		return no > 0 ? -EBADMSG : no < 0 ? no : s->changed ? -EINTR : 0;
+	}
+	if (h->nlmsg_type != NLMSG_NOOP)
+		r = fn(ctx, h->nlmsg_type, payload, n);
+	return r < 0 ? r : 1;
+}
+
+int netlink_messages(struct netlink *s, const unsigned char *data, size_t len, netlink_fn fn,
+		     void *ctx)
+{
 	while (len >= sizeof(struct nlmsghdr)) {
 		struct nlmsghdr h;
-		const unsigned char *payload = data + sizeof(h);
-		size_t n, step;
-		int no = 0, r;
+		size_t step;
+		int r;
 
 		memcpy(&h, data, sizeof(h));
 		if (h.nlmsg_len < sizeof(h) || h.nlmsg_len > len)
 			return -EBADMSG;
-		n = h.nlmsg_len - sizeof(h);
-		changed |= h.nlmsg_flags & NLM_F_DUMP_INTR;
-		/* Both end with an errno; that of the end of a list is 0, or why it ends early. */
-		if (h.nlmsg_type == NLMSG_ERROR || h.nlmsg_type == NLMSG_DONE) {
-			if (n >= sizeof(no))
-				memcpy(&no, payload, sizeof(no));
-			return no > 0 ? -EBADMSG : no < 0 ? no : changed ? -EINTR : 0;
-		}
-		r = h.nlmsg_type == NLMSG_NOOP ? 0 : fn(ctx, h.nlmsg_type, payload, n);
-		if (r < 0)
+		r = message(s, &h, data + sizeof(h), fn, ctx);
+		if (r != 1)
 			return r;
 		step = padded(h.nlmsg_len);
 		if (step > len)
@@ -128,13 +143,13 @@ bool netlink_put(unsigned char *body, size_t cap, size_t *len, uint16_t type, co
 	return true;
 }
 
-static int answers(int fd, uint64_t until_ns, netlink_fn fn, void *ctx)
+static int answers(struct netlink *s, uint64_t until_ns, netlink_fn fn, void *ctx)
 {
 	unsigned char data[ANSWER];
 	int r = 1;
 
 	while (r == 1) {
-		struct pollfd p = {.fd = fd, .events = POLLIN};
+		struct pollfd p = {.fd = s->fd, .events = POLLIN};
 		ssize_t n;
 
 		if (clock_ns(CLOCK_MONOTONIC) >= until_ns)
@@ -144,37 +159,40 @@ static int answers(int fd, uint64_t until_ns, netlink_fn fn, void *ctx)
 			return -errno;
 		if (n <= 0)
 			return -ETIMEDOUT;
-		n = recv(fd, data, sizeof(data), MSG_TRUNC);
+		n = recv(s->fd, data, sizeof(data), MSG_TRUNC);
 		if (n < 0)
 			return -errno;
 		if ((size_t)n > sizeof(data))
 			return -EMSGSIZE;
-		r = netlink_messages(data, (size_t)n, fn, ctx);
+		r = netlink_messages(s, data, (size_t)n, fn, ctx);
 	}
 	return r;
 }
 
-static int ask(int fd, uint16_t type, const void *body, size_t len)
+static int ask(struct netlink *s, uint16_t type, const void *body, size_t len)
 {
 	unsigned char request[sizeof(struct nlmsghdr) + BODY_MAX] = {0};
 	struct nlmsghdr h = {.nlmsg_len = (uint32_t)(sizeof(h) + len),
 			     .nlmsg_type = type,
 			     .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
-			     .nlmsg_seq = 1};
+			     .nlmsg_seq = ++s->seq};
 
+	s->changed = false;
 	if (len > BODY_MAX)
 		return -EMSGSIZE;
 	memcpy(request, &h, sizeof(h));
 	memcpy(request + sizeof(h), body, len);
-	return send(fd, request, sizeof(h) + len, 0) < 0 ? -errno : 0;
+	return send(s->fd, request, sizeof(h) + len, 0) < 0 ? -errno : 0;
 }
 
-int netlink_dump(int fd, uint16_t type, const void *body, size_t len, uint64_t until_ns,
+int netlink_dump(struct netlink *n, uint16_t type, const void *body, size_t len, uint64_t until_ns,
 		 netlink_fn fn, void *ctx)
 {
-	int r = ask(fd, type, body, len);
+	int r = n->fd < 0 ? n->fd : ask(n, type, body, len);
 
-	return r < 0 ? r : answers(fd, until_ns, fn, ctx);
+	if (r >= 0)
+		r = answers(n, until_ns, fn, ctx);
+	return r == -EINTR && !n->changed ? -EAGAIN : r; /* not all was told then */
 }
 
 struct family {
@@ -204,12 +222,12 @@ static int family_message(void *ctx, uint16_t type, const unsigned char *payload
 	return 0;
 }
 
-int netlink_family(int fd, const char *name, uint64_t until_ns)
+int netlink_family(struct netlink *n, const char *name, uint64_t until_ns)
 {
 	const struct genlmsghdr body = {.cmd = CTRL_CMD_GETFAMILY, .version = 1};
 	struct family f = {name, -ENOENT};
 	/* All of them: asked for one that is not there, the kernel would look for a module. */
-	int r = netlink_dump(fd, GENL_ID_CTRL, &body, sizeof(body), until_ns, family_message, &f);
+	int r = netlink_dump(n, GENL_ID_CTRL, &body, sizeof(body), until_ns, family_message, &f);
 
 	return r < 0 && r != -EINTR ? r : f.number;
 }

@@ -10,8 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A socket of that protocol whose answers come within a second each; or a negative errno. */
-int netlink_open(int protocol);
+struct netlink {
+	int fd;	      /* a socket of one protocol, or a negative errno */
+	uint32_t seq; /* of the latest question; what answers another one is skipped */
+	bool changed; /* what was asked for changed while it was listed */
+};
+
+/* Its answers come within a second each. */
+struct netlink netlink_open(int protocol);
+void netlink_close(struct netlink *n); /* for _cleanup_() */
 
 /* One message of the answer, without its header.  A negative return ends the list. */
 typedef int (*netlink_fn)(void *ctx, uint16_t type, const unsigned char *payload, size_t len);
@@ -19,13 +26,15 @@ typedef int (*netlink_fn)(void *ctx, uint16_t type, const unsigned char *payload
 /*
  * NLM_F_DUMP of that type with body behind the header; fn for each message until NLMSG_DONE, or
  * until until_ns (CLOCK_MONOTONIC).  0, fn's error, or the kernel's: -EOPNOTSUPP, -ENOENT.
- * -EINTR: what is listed changed meanwhile, and something may be missing or twice.
+ * -EINTR: all was told, but it changed meanwhile, and something may be missing or twice.  After
+ * another error the list may go on in the kernel, which then answers no other question (-EBUSY).
  */
-int netlink_dump(int fd, uint16_t type, const void *body, size_t len, uint64_t until_ns,
+int netlink_dump(struct netlink *n, uint16_t type, const void *body, size_t len, uint64_t until_ns,
 		 netlink_fn fn, void *ctx);
 
 /* The messages of one datagram: as netlink_dump() takes them.  1: more is to come. */
-int netlink_messages(const unsigned char *data, size_t len, netlink_fn fn, void *ctx);
+int netlink_messages(struct netlink *n, const unsigned char *data, size_t len, netlink_fn fn,
+		     void *ctx);
 
 struct netlink_attr {
 	uint16_t type; /* without the flags */
@@ -43,4 +52,4 @@ bool netlink_put(unsigned char *body, size_t cap, size_t *len, uint16_t type, co
 		 size_t size);
 
 /* The number of a generic netlink family, or a negative errno. */
-int netlink_family(int fd, const char *name, uint64_t until_ns);
+int netlink_family(struct netlink *n, const char *name, uint64_t until_ns);

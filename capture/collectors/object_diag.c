@@ -201,8 +201,10 @@ static int message(void *ctx, uint16_t type, const unsigned char *payload, size_
 	return object_diag_message(q->t, q->f->family, q->f->protocol, payload, len);
 }
 
-static int ask(struct object_walk *w, int fd, const struct family *f)
+static int ask(struct object_walk *w, const struct family *f)
 {
+	/* Each has its own: one whose list was not read to its end answers no other question. */
+	_cleanup_(netlink_close) struct netlink n = netlink_open(NETLINK_SOCK_DIAG);
 	struct packet_diag_req packet = {.sdiag_family = AF_PACKET,
 					 .pdiag_show = PACKET_SHOW_RING_CFG | PACKET_SHOW_MEMINFO};
 	struct unix_diag_req local = {.sdiag_family = AF_UNIX,
@@ -220,20 +222,19 @@ static int ask(struct object_walk *w, int fd, const struct family *f)
 		     : f->family == AF_UNIX ? sizeof(local)
 					    : sizeof(inet);
 
-	return netlink_dump(fd, SOCK_DIAG_BY_FAMILY, body, len, w->until_ns, message, &q);
+	return netlink_dump(&n, SOCK_DIAG_BY_FAMILY, body, len, w->until_ns, message, &q);
 }
 
 int object_diag(struct object_walk *w)
 {
-	_cleanup_fd_ int fd = netlink_open(NETLINK_SOCK_DIAG);
-	int failed = fd < 0 ? fd : 0;
+	int failed = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(families) && fd >= 0; i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		int r;
 
 		if (!(w->families >> i & 1))
 			continue;
-		r = ask(w, fd, &families[i]);
+		r = ask(w, &families[i]);
 		if (r < 0 && r != -EINTR && r != -ENOENT)
 			failed = r;
 	}

@@ -66,9 +66,11 @@ void object_page_pool_message(struct object_table *t, const unsigned char *paylo
 	if (detached != OBJECT_NONE)
 		snprintf(o.detail, sizeof(o.detail),
 			 "its queue is gone, its pages have not come back");
+	if (object_seen(t, OBJECT_PAGE_POOL, o.id))
+		return;
 	if (o.bytes < OBJECT_LEAST)
 		object_add_small(t, &o);
-	else if (!object_seen(t, OBJECT_PAGE_POOL, o.id))
+	else
 		object_add(t, &o);
 }
 
@@ -89,14 +91,16 @@ static int pool_message(void *ctx, uint16_t type, const unsigned char *payload, 
 void object_page_pools(struct object_walk *w)
 {
 	const struct genlmsghdr body = {.cmd = CMD_PAGE_POOL_GET, .version = 1};
-	_cleanup_fd_ int fd = netlink_open(NETLINK_GENERIC);
-	int r = fd < 0 ? fd : netlink_family(fd, "netdev", w->until_ns);
+	_cleanup_(netlink_close) struct netlink n = netlink_open(NETLINK_GENERIC);
+	int r = netlink_family(&n, "netdev", w->until_ns);
 
 	if (r >= 0) {
 		struct asked q = {w->t, (uint16_t)r};
 
-		r = netlink_dump(fd, q.family, &body, sizeof(body), w->until_ns, pool_message, &q);
+		r = netlink_dump(&n, q.family, &body, sizeof(body), w->until_ns, pool_message, &q);
 	}
+	if (r == -EINTR) /* their rows are there */
+		r = 0;
 	if (r < 0)
 		w->t->untold |= 1u << OBJECT_PAGE_POOL;
 	/* A kernel before 6.8 does not tell, nor does one without page pools. */

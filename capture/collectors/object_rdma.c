@@ -128,7 +128,7 @@ static uint16_t command(unsigned op)
 
 void object_rdma(struct object_walk *w)
 {
-	_cleanup_fd_ int fd = -1;
+	_cleanup_(netlink_close) struct netlink n = {.fd = -1};
 	struct devices d = {0};
 	struct stat st;
 	int r;
@@ -136,21 +136,20 @@ void object_rdma(struct object_walk *w)
 	/* Asking for it where there are no devices could load the module that answers. */
 	if (w->c->root->sys_fd < 0 || fstatat(w->c->root->sys_fd, "class/infiniband", &st, 0) < 0)
 		return;
-	fd = netlink_open(NETLINK_RDMA);
-	r = fd < 0 ? fd
-		   : netlink_dump(fd, command(RDMA_NLDEV_CMD_GET), "", 0, w->until_ns,
-				  device_message, &d);
-	for (unsigned i = 0; i < d.count && r >= 0; i++) {
+	n = netlink_open(NETLINK_RDMA);
+	r = netlink_dump(&n, command(RDMA_NLDEV_CMD_GET), "", 0, w->until_ns, device_message, &d);
+	/* -EINTR: what was told stands, though it changed meanwhile. */
+	for (unsigned i = 0; i < d.count && (r >= 0 || r == -EINTR); i++) {
 		struct asked q = {w->t, d.rows[i].index, d.rows[i].name};
 		unsigned char body[16];
 		size_t len = 0;
 
 		netlink_put(body, sizeof(body), &len, RDMA_NLDEV_ATTR_DEV_INDEX, &q.device,
 			    sizeof(q.device));
-		r = netlink_dump(fd, command(RDMA_NLDEV_CMD_RES_MR_GET), body, len, w->until_ns,
+		r = netlink_dump(&n, command(RDMA_NLDEV_CMD_RES_MR_GET), body, len, w->until_ns,
 				 region_message, &q);
 	}
-	if (r < 0) {
+	if (r < 0 && r != -EINTR) {
 		w->t->untold |= 1u << OBJECT_RDMA;
 		emit_note(w->c->out, "memory registered with RDMA devices: %s", strerror(-r));
 	}

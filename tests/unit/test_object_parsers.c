@@ -19,7 +19,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include "../../capture/base/cleanup.h"
+#include "../../capture/base/clock.h"
 #include "../../capture/collectors/netlink.h"
 #include "../../capture/collectors/object_walk.h"
 #include "../../capture/collectors/page_owner.h"
@@ -183,29 +186,76 @@ static void message(struct bytes *m, uint16_t type, uint16_t flags, const void *
 
 static void messages_and_their_end(void **state)
 {
+	struct netlink n = {.fd = -1};
 	struct bytes m = {0};
 	uint64_t sum = 0;
 	int no = 0;
 
 	message(&m, 20, NLM_F_MULTI, "abcde", 5);
 	message(&m, NLMSG_NOOP, 0, "", 0);
-	assert_int_equal(netlink_messages(m.b, m.len, remember, &sum), 1);
+	assert_int_equal(netlink_messages(&n, m.b, m.len, remember, &sum), 1);
 	assert_int_equal(sum, 20005);
 	message(&m, NLMSG_DONE, NLM_F_MULTI, &no, 4);
-	assert_int_equal(netlink_messages(m.b, m.len, remember, &sum), 0);
+	assert_int_equal(netlink_messages(&n, m.b, m.len, remember, &sum), 0);
 	m.len = 0;
 	message(&m, 20, NLM_F_MULTI | NLM_F_DUMP_INTR, "abcde", 5);
 	message(&m, NLMSG_DONE, NLM_F_MULTI, &no, 4);
-	assert_int_equal(netlink_messages(m.b, m.len, remember, &sum), -EINTR);
+	assert_int_equal(netlink_messages(&n, m.b, m.len, remember, &sum), -EINTR);
+	/* It stands in the message after the change, which need not be in the last datagram. */
+	m.len = 0;
+	n.changed = false;
+	message(&m, 20, NLM_F_MULTI | NLM_F_DUMP_INTR, "abcde", 5);
+	assert_int_equal(netlink_messages(&n, m.b, m.len, remember, &sum), 1);
+	m.len = 0;
+	message(&m, NLMSG_DONE, NLM_F_MULTI, &no, 4);
+	assert_int_equal(netlink_messages(&n, m.b, m.len, remember, &sum), -EINTR);
 	m.len = 0;
 	no = -EOPNOTSUPP;
 	message(&m, NLMSG_ERROR, 0, &no, 4);
-	assert_int_equal(netlink_messages(m.b, m.len, remember, &sum), -EOPNOTSUPP);
+	assert_int_equal(netlink_messages(&n, m.b, m.len, remember, &sum), -EOPNOTSUPP);
 	/* A length beyond the datagram, or below the header's. */
 	m.b[0] = 200;
-	assert_int_equal(netlink_messages(m.b, m.len, remember, &sum), -EBADMSG);
+	assert_int_equal(netlink_messages(&n, m.b, m.len, remember, &sum), -EBADMSG);
 	m.b[0] = 3;
-	assert_int_equal(netlink_messages(m.b, m.len, remember, &sum), -EBADMSG);
+	assert_int_equal(netlink_messages(&n, m.b, m.len, remember, &sum), -EBADMSG);
+}
+
+static void answer(int fd, uint16_t type, uint32_t seq, const void *data, uint32_t len)
+{
+	struct bytes m = {0};
+
+	message(&m, type, NLM_F_MULTI, data, len);
+	memcpy(m.b + offsetof(struct nlmsghdr, nlmsg_seq), &seq, sizeof(seq));
+	assert_int_equal(send(fd, m.b, m.len, 0), m.len);
+}
+
+/* What is left of a list that was not read to its end is no part of the next one. */
+static void answers_of_another_question(void **state)
+{
+	struct netlink n = {0};
+	uint64_t sum = 0, until = clock_ns(CLOCK_MONOTONIC) + 60000000000ULL;
+	int pair[2], no = 0;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+	n.fd = pair[0];
+	answer(pair[1], 20, 1, "abcde", 5);
+	answer(pair[1], NLMSG_ERROR, 1, &(int){-ENOENT}, 4);
+	assert_int_equal(netlink_dump(&n, 20, "", 0, until, remember, &sum), -ENOENT);
+	assert_int_equal(sum, 20005);
+	sum = 0;
+	answer(pair[1], 20, 1, "abcde", 5);
+	answer(pair[1], NLMSG_DONE, 1, &no, 4);
+	answer(pair[1], 30, 2, "abc", 3);
+	answer(pair[1], NLMSG_DONE, 2, &no, 4);
+	assert_int_equal(netlink_dump(&n, 30, "", 0, until, remember, &sum), 0);
+	assert_int_equal(sum, 30003);
+	/* A call that was interrupted is no list that changed. */
+	answer(pair[1], NLMSG_ERROR, 3, &(int){-EINTR}, 4);
+	assert_int_equal(netlink_dump(&n, 30, "", 0, until, remember, &sum), -EAGAIN);
+	netlink_close(&n);
+	close(pair[1]);
+	n = (struct netlink){.fd = -EPERM}; /* no socket was to be had */
+	assert_int_equal(netlink_dump(&n, 30, "", 0, until, remember, &sum), -EPERM);
 }
 
 /* A receive ring of 512 blocks of 1 MiB, as struct packet_diag_msg and packet_diag_ring have it. */
@@ -366,6 +416,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(rdma_regions, make_table, drop_table),
 		cmocka_unit_test_setup_teardown(page_pools, make_table, drop_table),
 		cmocka_unit_test(messages_and_their_end),
+		cmocka_unit_test(answers_of_another_question),
 		cmocka_unit_test_setup_teardown(packet_ring_by_diag, make_table, drop_table),
 		cmocka_unit_test_setup_teardown(graphics_clients, make_table, drop_table),
 		cmocka_unit_test(page_owner_entries),
