@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "growth_draw.h"
 #include "model_build.h"
 #include "site.h"
 
@@ -34,12 +35,20 @@ static int by_place(const void *a, const void *b)
 	return (x->index > y->index) - (x->index < y->index);
 }
 
+/* What was not looked at comes last. */
+static int compare_kept(double a, double b)
+{
+	double x = isnan(a) ? -1 : a, y = isnan(b) ? -1 : b;
+
+	return (x < y) - (x > y);
+}
+
 static int by_kept(const void *a, const void *b)
 {
 	const struct model_site *x = a, *y = b;
 
-	if (x->kept != y->kept)
-		return x->kept > y->kept ? -1 : 1;
+	if (compare_kept(x->kept, y->kept))
+		return compare_kept(x->kept, y->kept);
 	if (x->came != y->came)
 		return x->came > y->came ? -1 : 1;
 	if (x->name != y->name)
@@ -51,50 +60,18 @@ static int growth_by_kept(const void *a, const void *b)
 {
 	const struct model_growth *x = a, *y = b;
 
-	if (x->kept != y->kept)
-		return x->kept > y->kept ? -1 : 1;
+	if (compare_kept(x->kept, y->kept))
+		return compare_kept(x->kept, y->kept);
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
 	return (x->kind > y->kind) - (x->kind < y->kind);
 }
 
-/* Bytes that came and that stayed, and of both those that came long before the end. */
-struct sums {
-	double came, kept, squares, old_came, old_kept;
-};
-
-static void add(struct sums *s, const struct hot_growth *g, uint64_t old_until)
-{
-	double bytes = (double)g->bytes, kept = g->kept ? bytes : 0;
-
-	s->came += bytes;
-	s->kept += kept;
-	s->squares += kept * bytes;
-	if (g->time_ns < old_until) {
-		s->old_came += bytes;
-		s->old_kept += kept;
-	}
-}
-
-/*
- * What stays for good.  Of what came last some will go like the rest before it: blocks of a queue,
- * of requests on their way.  As much of it stays as stayed of what had the time to go.
- */
-static double for_good(const struct sums *s)
-{
-	double kept;
-
-	if (!(s->old_came > 0))
-		return s->kept;
-	kept = s->old_kept + s->old_kept / s->old_came * (s->came - s->old_came);
-	return kept < s->kept ? kept : s->kept;
-}
-
 /* The places of one function: [first, end). */
-static void sum_site(const struct hotspot *h, const struct place *p, size_t first, size_t end,
-		     uint64_t old_until, struct model_site *ret)
+static void sum_site(const struct hotspot *h, const struct growth_design *d, const struct place *p,
+		     size_t first, size_t end, uint64_t old_until, struct model_site *ret)
 {
-	struct sums all = {0};
+	struct growth_sums all = {0};
 	double of_stack = 0, most = -1;
 
 	*ret = (struct model_site){
@@ -104,17 +81,17 @@ static void sum_site(const struct hotspot *h, const struct place *p, size_t firs
 
 		if (i == first || p[i].stack != p[i - 1].stack)
 			of_stack = 0;
-		add(&all, g, old_until);
-		of_stack += g->kept ? (double)g->bytes : 0;
+		growth_sums_add(&all, d, g, old_until);
+		of_stack += g->kept == GROWTH_STAYED ? (double)g->bytes : 0;
 		if (of_stack > most) {
 			most = of_stack;
 			ret->stack = p[i].stack;
 		}
 	}
 	ret->came = all.came;
-	ret->kept = for_good(&all);
-	/* Each was drawn on its own: the variance of a sum of such is the sum of their squares. */
-	ret->error = 1.96 * sqrt(all.squares);
+	ret->unknown = all.came - all.known;
+	ret->kept = growth_sums_kept(&all);
+	ret->error = growth_sums_error(&all);
 }
 
 static const struct model_heap *heap_of(const struct model *m, uint64_t pid)
@@ -125,65 +102,31 @@ static const struct model_heap *heap_of(const struct model *m, uint64_t pid)
 	return NULL;
 }
 
-/* By pid: the archive decides how many there are of each. */
-struct indexes {
-	struct lookup growers;	 /* {pid, kind} → row of stack_growers + 1, the first */
-	struct lookup processes; /* pid → index in m->processes + 1, the first with both readings */
-};
-
-static int index_all(const struct model_build *b, struct indexes *ix)
+static const struct fact_stack_grower *grower_of(const struct facts *f, uint64_t pid, uint64_t kind)
 {
-	const struct facts *f = b->f;
-	const struct model *m = b->m;
-
-	if (lookup_init(&ix->growers, b->arena, f->stack_growers.count) < 0 ||
-	    lookup_init(&ix->processes, b->arena, m->process_count) < 0)
-		return -ENOMEM;
-	for (size_t i = 0; i < f->stack_growers.count; i++) {
-		const struct fact_stack_grower *g = &f->stack_growers.rows[i];
-		uint32_t *at = lookup_put(&ix->growers, g->pid, g->kind, NULL, 0);
-
-		if (at && !*at)
-			*at = (uint32_t)i + 1;
-	}
-	for (size_t i = 0; i < m->process_count; i++) {
-		const struct fact_process *p = m->processes[i];
-		uint32_t *at;
-
-		if (p->heap_bytes == FACT_NONE || p->heap_first_bytes == FACT_NONE)
-			continue;
-		at = lookup_put(&ix->processes, p->pid, 0, NULL, 0);
-		if (at && !*at)
-			*at = (uint32_t)i + 1;
-	}
-	return 0;
-}
-
-static const struct fact_stack_grower *grower_of(const struct facts *f, const struct indexes *ix,
-						 uint64_t pid, uint64_t kind)
-{
-	uint32_t at = lookup_get(&ix->growers, pid, kind, NULL, 0);
-
-	return at ? &f->stack_growers.rows[at - 1] : NULL;
+	for (size_t i = 0; i < f->stack_growers.count; i++)
+		if (f->stack_growers.rows[i].pid == pid && f->stack_growers.rows[i].kind == kind)
+			return &f->stack_growers.rows[i];
+	return NULL;
 }
 
 /* How much RssAnon grew, and within how long; NaN. */
-static double growth_of(const struct model *m, const struct indexes *ix, uint64_t pid,
-			double *ret_seconds)
+static double growth_of(const struct model *m, uint64_t pid, double *ret_seconds)
 {
 	const struct model_heap *heap = heap_of(m, pid);
-	uint32_t at;
 
 	*ret_seconds = FACT_NONE_F;
 	if (heap && !isnan(heap->grown_bytes)) {
 		*ret_seconds = heap->grown_s;
 		return heap->grown_bytes;
 	}
-	at = lookup_get(&ix->processes, pid, 0, NULL, 0);
-	if (!at)
-		return FACT_NONE_F;
-	return (double)m->processes[at - 1]->heap_bytes -
-	       (double)m->processes[at - 1]->heap_first_bytes;
+	for (size_t i = 0; i < m->process_count; i++) {
+		const struct fact_process *p = m->processes[i];
+
+		if (p->pid == pid && p->heap_bytes != FACT_NONE && p->heap_first_bytes != FACT_NONE)
+			return (double)p->heap_bytes - (double)p->heap_first_bytes;
+	}
+	return FACT_NONE_F;
 }
 
 /* When it was looked at; false: not known. */
@@ -198,17 +141,18 @@ static bool watched(const struct model_build *b, const struct model_growth *g,
 	return *ret_from != FACT_NONE && *ret_to != FACT_NONE && *ret_to > *ret_from;
 }
 
-static void explain(struct model_build *b, const struct indexes *ix, struct model_growth *g)
+static void explain(struct model_build *b, struct model_growth *g)
 {
-	double seconds, scale = 1;
+	double seconds;
 
 	g->explained = FACT_NONE_F;
-	g->grown_bytes = growth_of(b->m, ix, g->pid, &seconds);
+	g->scale = 1;
+	g->grown_bytes = growth_of(b->m, g->pid, &seconds);
 	/* Two readings of a heap and the clocks do not begin and end at the same time. */
 	if (seconds > 0 && g->watched_s > 0)
-		scale = seconds / g->watched_s;
-	if (g->grown_bytes > 0)
-		g->explained = fmin(1, g->named * scale / g->grown_bytes);
+		g->scale = seconds / g->watched_s;
+	if (g->grown_bytes > 0 && !isnan(g->named))
+		g->explained = fmin(1, g->named * g->scale / g->grown_bytes);
 }
 
 static bool same_site(const struct place *a, const struct place *b)
@@ -216,14 +160,15 @@ static bool same_site(const struct place *a, const struct place *b)
 	return a->site.name == b->site.name && a->site.caller == b->site.caller;
 }
 
-static int sum_process(struct model_build *b, const struct indexes *ix, const struct place *p,
+static int sum_process(struct model_build *b, const struct growth_design *d, const struct place *p,
 		       size_t first, size_t end, struct model_growth *ret)
 {
 	const struct hotspot *h = b->m->hotspot;
 	const struct hot_thread *t = &h->threads[h->growth[p[first].index].thread];
-	const struct fact_stack_grower *fact = grower_of(b->f, ix, p[first].pid, p[first].kind);
+	const struct fact_stack_grower *fact = grower_of(b->f, p[first].pid, p[first].kind);
 	uint64_t from, to, old_until = 0;
 	size_t sites = 1, at = first;
+	bool known = false;
 
 	for (size_t i = first + 1; i < end; i++)
 		sites += !same_site(&p[i], &p[i - 1]);
@@ -246,14 +191,20 @@ static int sum_process(struct model_build *b, const struct indexes *ix, const st
 		if (i < end && same_site(&p[i], &p[at]))
 			continue;
 		s = &ret->sites[ret->site_count++];
-		sum_site(h, p, at, i, old_until, s);
+		sum_site(h, d, p, at, i, old_until, s);
 		ret->came += s->came;
+		ret->unknown += s->unknown;
+		at = i;
+		if (isnan(s->kept))
+			continue;
+		known = true;
 		ret->kept += s->kept;
 		ret->named += s->name == UINT32_MAX ? 0 : s->kept;
-		at = i;
 	}
+	if (!known)
+		ret->kept = ret->named = FACT_NONE_F;
 	qsort(ret->sites, ret->site_count, sizeof(*ret->sites), by_kept);
-	explain(b, ix, ret);
+	explain(b, ret);
 	return 0;
 }
 
@@ -271,9 +222,9 @@ int model_build_growth(struct model_build *b)
 {
 	const struct hotspot *h = b->m->hotspot;
 	struct model *m = b->m;
+	struct growth_design design;
 	struct place *p;
 	struct site *sites;
-	struct indexes ix;
 	size_t n = 0, processes = 0;
 
 	for (size_t i = 0; i < b->f->stack_settings.count; i++) {
@@ -287,7 +238,8 @@ int model_build_growth(struct model_build *b)
 	m->growth_captured = true;
 	p = arena_alloc(b->arena, h->growth_count * sizeof(*p));
 	sites = sites_of_stacks(b);
-	if (!p || !sites || index_all(b, &ix) < 0)
+	growth_design_init(&design, b->f, h);
+	if (!p || !sites)
 		return -ENOMEM;
 	for (size_t i = 0; i < h->growth_count; i++) {
 		const struct hot_growth *g = &h->growth[i];
@@ -307,7 +259,7 @@ int model_build_growth(struct model_build *b)
 	for (size_t first = 0, i = 1; first < n && i <= n; i++) {
 		if (i < n && p[i].pid == p[first].pid && p[i].kind == p[first].kind)
 			continue;
-		if (sum_process(b, &ix, p, first, i, &m->growth[m->growth_count++]) < 0)
+		if (sum_process(b, &design, p, first, i, &m->growth[m->growth_count++]) < 0)
 			return -ENOMEM;
 		first = i;
 	}

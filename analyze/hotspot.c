@@ -341,7 +341,7 @@ static int add_growth(struct build *b)
 			.thread = lookup_get(&b->thread_ids, g->thread, 0, NULL, 0),
 			.stack = lookup_get(&b->stack_ids, g->stack, 0, NULL, 0),
 			.kind = (uint8_t)g->kind,
-			.kept = g->kept == 1,
+			.kept = g->kept <= GROWTH_STAYED ? (uint8_t)g->kept : GROWTH_NOT_LOOKED_AT,
 			/* sums of all rows must not wrap around */
 			.bytes = g->bytes < UINT64_C(1) << 44 ? g->bytes : UINT64_C(1) << 44,
 		};
@@ -394,7 +394,6 @@ static int add_waits(struct build *b)
 			.longest_end_ns = o->longest_end_ns == FACT_NONE
 						  ? FACT_NONE_F
 						  : (double)o->longest_end_ns,
-			.longest_stack = lookup_get(&b->stack_ids, o->longest_stack, 0, NULL, 0),
 			.stack = lookup_get(&b->stack_ids, stack, 0, NULL, 0),
 			.waker = o->longest_waker,
 		};

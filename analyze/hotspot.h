@@ -44,11 +44,13 @@ struct hot_sample {
 	uint64_t took_ns; /* this one alone */
 };
 
+enum { GROWTH_GONE, GROWTH_STAYED, GROWTH_NOT_LOOKED_AT };
+
 struct hot_growth { /* of a heap: a sample, in proportion to bytes */
 	uint64_t time_ns;
 	uint32_t thread, stack;
 	uint8_t kind; /* GROWTH_FAULT, GROWTH_ALLOC */
-	bool kept;    /* it is known to have been there when the window ended */
+	uint8_t kept; /* when the window ended: GROWTH_GONE … */
 	uint64_t bytes;
 };
 
@@ -63,9 +65,8 @@ struct hot_wait { /* a thread off the CPU, in one state */
 	double seconds; /* in the window, the last one that has not ended included */
 	uint64_t count; /* times; FACT_NONE: not known */
 	double still;	/* of it: off the CPU when the window ended; NaN: it was not */
-	double longest, longest_end_ns; /* of those that ended; NaN: another state's was longer */
-	uint32_t longest_stack;		/* of that one; 0: none */
-	uint32_t stack;			/* the one it is in still, or else the longest one's */
+	double longest, longest_end_ns; /* NaN: another state's was longer */
+	uint32_t stack;			/* the longest one's, or the one it is in still; 0: none */
 	uint64_t waker;			/* tid that ended the longest; FACT_NONE: nobody known */
 };
 

@@ -152,7 +152,8 @@ struct model_site {    /* a function at which a heap grew, whatever called it */
 			*/
 	uint32_t caller;	  /* UINT32_MAX: not known */
 	uint32_t stack;		  /* of hotspot->stacks: the one with the most bytes of it */
-	double came, kept, error; /* bytes; kept ± error is a 95% interval */
+	double came, kept, error; /* bytes; kept ± error is a 95% interval; NaN both: not known */
+	double unknown;		  /* of came: whether it stayed was not looked at */
 	uint64_t samples;
 };
 
@@ -162,11 +163,13 @@ struct model_growth {
 	const char *comm, *cgroup;
 	uint64_t kind;	    /* GROWTH_FAULT: who touched new pages; GROWTH_ALLOC: who allocated */
 	double grown_bytes; /* of RssAnon over the window; NaN: not measured */
-	double came, kept;  /* estimates: what was added, and what of it was there at the end */
-	double named;	    /* of kept: with a function of the program's */
-	double explained;   /* share of the growth that is named; NaN: it did not grow */
-	double watched_s;   /* part of the window in which it was looked at; NaN */
-	const char *reason; /* why not all of it, or NULL */
+	double came, kept; /* estimates: what was added, and what of it was there at the end; NaN */
+	double named;	   /* of kept: with a function of the program's; NaN */
+	double unknown;	   /* of came: whether it stayed was not looked at */
+	double scale;	   /* from the time it was looked at to that of grown_bytes */
+	double explained;  /* share of the growth that is named; NaN: it did not grow */
+	double watched_s;  /* part of the window in which it was looked at; NaN */
+	const char *reason;	  /* why not all of it, or NULL */
 	struct model_site *sites; /* by kept, largest first */
 	size_t site_count;
 };

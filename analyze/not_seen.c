@@ -369,6 +369,21 @@ static void damage(struct model_build *b)
 			add(b, tables[i].what, "the archive has more of them than are analysed");
 }
 
+/* Of memory that came whether it stayed: when time was up, or where it may not be looked at. */
+static void not_checked(struct model_build *b)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->f->stack_growth.count; i++)
+		n += b->f->stack_growth.rows[i].kept > 1;
+	if (n)
+		add(b, "which of the new memory of heaps stayed",
+		    arena_printf(b->arena,
+				 "%zu of %zu samples of it were not looked at when the window "
+				 "ended; what stayed is estimated from the others",
+				 n, b->f->stack_growth.count));
+}
+
 /* Stacks without those of growing heaps. */
 static void growth(struct model_build *b)
 {
@@ -378,6 +393,7 @@ static void growth(struct model_build *b)
 		if (s->key && s->value && !strcmp(s->key, "growth") && strcmp(s->value, "on") != 0)
 			add(b, "where heaps grew", s->value);
 	}
+	not_checked(b);
 }
 
 /* What no collector of the capture looked at; a healthy verdict does not speak of it. */

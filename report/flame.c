@@ -280,9 +280,10 @@ static uint64_t micro(uint64_t ns)
 	return ns / 1000 < UINT64_C(1) << 53 ? ns / 1000 : 0;
 }
 
-/* Of growth, behind the states of threads: by page faults, by allocations; what stayed, what not.
- */
+/* Of growth, behind the states of threads: by page faults, by allocations; what stayed, what not;
+ * and that of which it is not known. */
 #define STATE_GROWTH 16u
+#define STATE_NOT_LOOKED_AT 20u
 
 static void put_growth(struct json *j, const struct hot_growth *g, size_t column, uint32_t node,
 		       uint64_t *last)
@@ -304,7 +305,9 @@ static void put_growth(struct json *j, const struct hot_growth *g, size_t column
 		json_u64(j, 0);
 		break;
 	case 4:
-		json_u64(j, STATE_GROWTH + 2u * g->kind + !g->kept);
+		json_u64(j, g->kept == GROWTH_NOT_LOOKED_AT
+				    ? STATE_NOT_LOOKED_AT + g->kind
+				    : STATE_GROWTH + 2u * g->kind + (g->kept == GROWTH_GONE));
 		break;
 	default:
 		json_u64(j, g->bytes);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* memory.heaps. */
+#include <math.h>
+
 #include "json_parts.h"
 
 static void entries(struct json *j, const struct model_heap *h)
@@ -45,11 +47,15 @@ static void site(struct json *j, const struct hotspot *h, const struct model_sit
 	json_kstr(j, "module", s->name == UINT32_MAX ? NULL : h->names[s->name].module);
 	json_kstr(j, "caller", s->caller == UINT32_MAX ? NULL : h->names[s->caller].function);
 	json_kf64(j, "bytes", s->kept);
-	json_key(j, "interval");
-	json_array(j);
-	json_f64(j, s->kept > s->error ? s->kept - s->error : 0);
-	json_f64(j, s->kept + s->error);
-	json_array_end(j);
+	if (isnan(s->kept)) {
+		json_knull(j, "interval");
+	} else {
+		json_key(j, "interval");
+		json_array(j);
+		json_f64(j, s->kept > s->error ? s->kept - s->error : 0);
+		json_f64(j, s->kept + s->error);
+		json_array_end(j);
+	}
 	json_kf64(j, "came_bytes", s->came);
 	json_ku64(j, "samples", s->samples);
 	json_kbool(j, "stack_truncated", k->truncated);
@@ -74,6 +80,7 @@ static void growth(struct json *j, const struct model *m, const struct model_gro
 	json_kf64(j, "grown_bytes", g->grown_bytes);
 	json_kf64(j, "came_bytes", g->came);
 	json_kf64(j, "kept_bytes", g->kept);
+	json_kf64(j, "unknown_bytes", g->unknown);
 	json_kf64(j, "explained_share", g->explained);
 	json_kf64(j, "watched_s", g->watched_s);
 	json_kstr(j, "reason", g->reason);

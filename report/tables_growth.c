@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -112,8 +113,9 @@ static int growth_open(struct table *t)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->growth_count; i++)
 		for (size_t k = 0; k < m->growth[i].site_count; k++)
-			places[n++] = (struct place){m->growth[i].sites[k].kept, (uint32_t)i,
-						     (uint32_t)k};
+			places[n++] = (struct place){
+				isnan(m->growth[i].sites[k].kept) ? -1 : m->growth[i].sites[k].kept,
+				(uint32_t)i, (uint32_t)k};
 	qsort(places, n, sizeof(*places), by_kept);
 	TABLE_COLUMNS_OF(t, columns);
 	t->caption = "Where heaps grew, by function";

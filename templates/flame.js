@@ -55,8 +55,9 @@ class Flame {
 			return control;
 		};
 		const off = d.samples.state.some(s => s && s < GROWTH);
-		const faults = d.samples.state.some(s => s >= GROWTH && s < GROWTH + 2);
-		const allocations = d.samples.state.some(s => s >= GROWTH + 2);
+		const faults = d.samples.state.some(isFault);
+		const checked = d.samples.state.some(s => s === GROWTH || s === GROWTH + 1);
+		const allocations = d.samples.state.some(s => s >= GROWTH && !isFault(s));
 
 		if (off || faults || allocations) {
 			const views = [["on", "what ran (on-CPU)"]];
@@ -66,8 +67,10 @@ class Flame {
 					["1", "asleep"], ["2", "waiting for the disk"], ["3", "waiting for a CPU"], ["4", "preempted"]);
 			if (allocations)
 				views.push(["unfreed", "what was allocated and not freed"], ["allocated", "what was allocated"]);
+			if (checked)
+				views.push(["grown", "what made heaps grow (new pages that stayed)"]);
 			if (faults)
-				views.push(["grown", "what made heaps grow (new pages that stayed)"], ["touched", "new pages of heaps"]);
+				views.push(["touched", "new pages of heaps"]);
 			this.states = labelled("Show", make("select"));
 			for (const [value, text] of views)
 				this.states.append(new Option(text, value));
@@ -184,11 +187,11 @@ class Flame {
 		case "grown":
 			return state === GROWTH;
 		case "touched":
-			return state === GROWTH || state === GROWTH + 1;
+			return isFault(state);
 		case "unfreed":
 			return state === GROWTH + 2;
 		case "allocated":
-			return state >= GROWTH + 2;
+			return state >= GROWTH && !isFault(state);
 		default:
 			return state === Number(this.state);
 		}

@@ -4,8 +4,10 @@
  */
 "use strict";
 
-/* States from here on are of heaps that grew: by page faults, by allocations; even ones stayed. */
-const GROWTH = 16;
+/* States from here on are of heaps that grew: by page faults, by allocations; even ones stayed.
+ * The last one: new pages of which nobody looked whether they stayed. */
+const GROWTH = 16, NOT_LOOKED_AT = 20;
+const isFault = state => state === GROWTH || state === GROWTH + 1 || state === NOT_LOOKED_AT;
 
 function hueOf(text) {
 	let h = 2166136261;

@@ -112,7 +112,7 @@ static const char *cause_words(struct findings *out, const struct cause *c, size
 
 #define SITES 3
 #define SITE_SHARE 0.1 /* of what stayed: places that are worth naming */
-#define SITE_MOST 0.5  /* of what stayed: it is the place */
+#define SITE_MOST 0.5  /* of what stayed, and of the growth: it is the place */
 
 static const char *site_name(const struct model *m, const struct model_site *s)
 {
@@ -130,12 +130,15 @@ static const char *site_called(const struct model *m, const struct model_site *s
 		       : arena_printf(out->arena, "%s, called by %s", site_name(m, s), caller);
 }
 
-/* The place that most of what stayed came from, or NULL. */
+/* The place that most of what stayed came from, and most of what the heap grew by; or NULL. */
 static const struct model_site *main_site(const struct model_growth *g)
 {
 	const struct model_site *s = g && g->site_count ? &g->sites[0] : NULL;
 
-	return s && s->name != UINT32_MAX && s->kept >= SITE_MOST * g->kept ? s : NULL;
+	return s && g->kept > 0 && s->name != UINT32_MAX && s->kept >= SITE_MOST * g->kept &&
+			       s->kept * g->scale >= SITE_MOST * g->grown_bytes
+		       ? s
+		       : NULL;
 }
 
 static void site_words(const struct model *m, const struct model_growth *g, struct findings *out,
@@ -147,7 +150,7 @@ static void site_words(const struct model *m, const struct model_growth *g, stru
 	for (size_t i = 0; i < g->site_count && n < SITES; i++) {
 		const struct model_site *s = &g->sites[i];
 
-		if (s->name == UINT32_MAX || s->kept < SITE_SHARE * g->kept)
+		if (s->name == UINT32_MAX || !(s->kept > 0) || s->kept < SITE_SHARE * g->kept)
 			continue;
 		text = arena_printf(out->arena, "%s%s%s (%s): %s \xc2\xb1 %s", text, n ? "; " : "",
 				    site_called(m, s, out), m->hotspot->names[s->name].module,

@@ -35,12 +35,15 @@ report() { "$ANALYZE" -q --json "$TMP/$1.json" -o "$TMP/$1.html" "$TMP/$1.tar.zs
 growth() { jq -r --argjson pid "${pid[$2]}" ".memory.heaps[] | select(.pid == \$pid) | .growth | $3" "$TMP/$1.json"; }
 # title REPORT PROCESS: of its heap.growth, or nothing
 title() { jq -r --arg pid "(${pid[$2]})" '.findings[] | select(.id == "heap.growth" and (.scope.name | endswith($pid))) | .title' "$TMP/$1.json"; }
-# near REPORT PROCESS FUNCTION PERCENT: the bytes at that function (a pattern) against what was leaked
+# near REPORT PROCESS FUNCTION PERCENT UNSURE: the bytes at that function (a pattern) against what was
+# leaked, which is what the tool was to find but for UNSURE percent, and lies within the interval.  Of
+# one that holds in 95% of cases, made 1.7 times as wide, so that it holds in 99.9%.
 near() {
 	growth "$1" "$2" "[.sites[] | select((.function // \"\") | test(\"$3\"))] | [(map(.bytes) | add), (map(.interval[0]) | add), (map(.interval[1]) | add)] | @tsv" |
-		awk -v truth="$(leaked "$2")" -v percent="$4" '{
+		awk -v truth="$(leaked "$2")" -v percent="$4" -v unsure="$5" '{
 			printf "%.1f MiB, interval %.1f to %.1f; the truth is %.1f\n", $1 / 1048576, $2 / 1048576, $3 / 1048576, truth / 1048576
-			good = truth > 0 && $1 > truth * (1 - percent / 100) && $1 < truth * (1 + percent / 100) }
+			good = truth > 0 && $1 > truth * (1 - percent / 100) && $1 < truth * (1 + percent / 100)
+			good = good && $1 - 1.7 * ($1 - $2) <= truth * (1 + unsure / 100) && $1 + 1.7 * ($3 - $1) >= truth * (1 - unsure / 100) }
 			END { exit !good }'
 }
 # share REPORT PROCESS FUNCTION: of what stayed, in percent
@@ -139,7 +142,7 @@ for name in "${probed[@]}"; do
 	[ "$name" = cc ] && site='Cache<Order>::remember'
 	equal "$name: looked at to the end" "allocations null" "$(growth allocations "$name" '"\(.by) \(.reason)"')"
 	[ "$name" = balance ] && continue
-	check "$name: the bytes leaked at $site" near allocations "$name" "^$site" 20
+	check "$name: the bytes leaked at $site" near allocations "$name" "^$site" 20 1
 	check "$name: the window's stacks explain the growth" awk -v s="$(growth allocations "$name" .explained_share)" 'BEGIN { print s; exit !(s + 0 >= 0.75) }'
 	check "$name: who frees what it takes is not accused" awk -v s="$(share allocations "$name" 'churning_site|queueing_site|^request')" 'BEGIN { print s; exit !(s != "" && s <= 10) }'
 	case $(title allocations "$name") in
@@ -178,19 +181,19 @@ start map "$LEAKS" map 64 7
 start remap "$LEAKS" remap 160 7
 capture faults 10s
 equal "without --heap: by page faults" page-faults "$(growth faults map .by)"
-check "own mappings: the bytes that came in mapping_site" near faults map '^fill|^mapping_site' 30
+check "own mappings: the bytes that came in mapping_site" near faults map '^fill|^mapping_site' 30 10
 case $(title faults map) in
 *"called by mapping_site"* | *"at mapping_site"*) ok "own mappings: the finding names mapping_site" ;;
 *) fail "own mappings: the finding names mapping_site" "$(title faults map)" ;;
 esac
 check "own mappings: the explained share is that of the growth" awk -v s="$(growth faults map .explained_share)" 'BEGIN { print s; exit !(s >= 0.6) }'
-check "mapped and unmapped again: what stayed is the leak" near faults remap '^fill|^leaky_site|^mapping_site' 35
+check "mapped and unmapped again: what stayed is the leak" near faults remap '^fill|^leaky_site|^mapping_site' 35 15
 check "mapped and unmapped again: mapping_site is not accused" awk -v s="$(growth faults remap '([.sites[] | select(.caller // "" | test("^mapping_site")) | .bytes] | add // 0) / .kept_bytes * 100')" 'BEGIN { print s; exit !(s != "" && s <= 10) }'
 case $(title faults remap) in
 *leaky_site*) ok "mapped and unmapped again: the finding names leaky_site" ;;
 *) fail "mapped and unmapped again: the finding names leaky_site" "$(title faults remap)" ;;
 esac
-check "Python: the bytes that came in remember()" near faults python '^remember' 35
+check "Python: the bytes that came in remember()" near faults python '^remember' 35 15
 check "Python: the function that frees what it takes is not accused" awk -v s="$(share faults python '^request')" 'BEGIN { print s; exit !(s != "" && s <= 10) }'
 case $(title faults python) in
 *"objects of bytes"*) ok "Python: the finding names the type" ;;
