@@ -32,9 +32,11 @@ static const struct {
 	{"posix_memalign", ALLOC_POSIX_MEMALIGN},
 	{"free", ALLOC_FREE},
 	{"cfree", ALLOC_FREE},
-	/* C++: an allocator with operators of its own does not go through malloc(). */
-	{"_Znwm", ALLOC_MALLOC},
-	{"_Znam", ALLOC_MALLOC},
+	/*
+	 * C++: an allocator with operators of its own does not go through malloc().  Of them only
+	 * those that do not throw: while a return is probed the return address is the kernel's, of
+	 * which no unwinder knows, and a bad_alloc would find no handler and end the process.
+	 */
 	{"_ZnwmRKSt9nothrow_t", ALLOC_MALLOC},
 	{"_ZnamRKSt9nothrow_t", ALLOC_MALLOC},
 	{"_ZdlPv", ALLOC_FREE},

@@ -37,7 +37,8 @@ struct stacks_probe {
 		struct bpf_link *link; /* or a descriptor of one; -1 */
 		int fd;
 	} * alloc_links;
-	bool alloc_each; /* one for each function: this kernel cannot do several at once */
+	bool alloc_each;   /* one for each function: this kernel cannot do several at once */
+	int alloc_stop_fd; /* readable: no more of them */
 	size_t alloc_link_count;
 	int (*record)(void *ctx, const void *data, size_t len);
 	void *ctx;
@@ -76,9 +77,11 @@ int stacks_probe_spaces(const struct stacks_probe *p,
 
 /*
  * Allocations of a process: a probe at each of the points.  Slow for the process: a trap for each
- * call and each return.  0 or a negative errno with e set.
+ * call and each return.  0 or a negative errno with e set, and then nothing of it is left behind.
  */
 struct alloc_point;
+/* Before all that follows.  stop_fd: readable when no more are to be placed; -1: none. */
+void stacks_probe_allocs_prepare(struct stacks_probe *p, int stop_fd);
 int stacks_probe_allocs_start(struct stacks_probe *p, pid_t pid, const struct alloc_point *points,
 			      size_t n, struct err *e);
 /* CPU time that one hit of a probe takes here, tried on ourselves; 0: not to be had. */

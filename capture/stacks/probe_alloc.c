@@ -3,6 +3,7 @@
 #include "probe_alloc.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@
 #include "stacks.skel.h"
 
 #define PENDING 4096 /* threads that allocate at a time */
-#define EACH_MAX 30
+#define EACH_MAX 30  /* links of one function: each takes some 30 ms to remove */
 
 /* linux/bpf.h of 6.6 and newer; ours may be older than the kernel it meets. */
 #define UPROBE_MULTI 48
@@ -85,7 +86,41 @@ static void drop_last(struct stacks_probe *p)
 		close(l->fd);
 }
 
-/* All points of one file in one link: removed at once.  Kernels before 6.6 do not know it. */
+static int multi_link_of_root(const struct stacks_probe *p, __u32 pid)
+{
+	const __u64 offset = 0;
+	struct multi_attr a = {.prog_fd = (__u32)bpf_program__fd(p->skel->progs.stacks_malloc),
+			       .attach_type = UPROBE_MULTI,
+			       .path = (uintptr_t) "/",
+			       .offsets = (uintptr_t)&offset,
+			       .count = 1,
+			       .pid = pid};
+	int fd = (int)syscall(SYS_bpf, BPF_LINK_CREATE, &a, sizeof(a));
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/*
+ * Does this kernel know links of several functions, and keep them to a process?  Before 6.6 it does
+ * not; before 6.10 it keeps them to a thread, and what others free would be called a leak.  The
+ * directory is no file to probe: EBADF, if the link is known; the correction came with a check that
+ * refuses this pid earlier.
+ */
+static bool knows_multi(const struct stacks_probe *p)
+{
+	return multi_link_of_root(p, 0) == -EBADF && multi_link_of_root(p, UINT32_MAX) == -EINVAL;
+}
+
+void stacks_probe_allocs_prepare(struct stacks_probe *p, int stop_fd)
+{
+	p->alloc_stop_fd = stop_fd;
+	p->alloc_each = !knows_multi(p);
+}
+
+/* All points of one file in one link: removed at once. */
 static int attach_many(struct stacks_probe *p, pid_t pid, const char *file, const __u64 *offsets,
 		       unsigned n, const struct bpf_program *program, bool at_return)
 {
@@ -108,9 +143,12 @@ static int attach_each(struct stacks_probe *p, pid_t pid, const char *file, cons
 	int r = 0;
 
 	for (unsigned i = 0; i < n && !r; i++) {
-		struct bpf_link *link =
-			bpf_program__attach_uprobe_opts(program, pid, file, offsets[i], &opts);
+		struct pollfd stop = {.fd = p->alloc_stop_fd, .events = POLLIN};
+		struct bpf_link *link;
 
+		if (poll(&stop, 1, 0) > 0)
+			return -ECANCELED;
+		link = bpf_program__attach_uprobe_opts(program, pid, file, offsets[i], &opts);
 		r = link ? keep(p, link, -1) : -errno;
 	}
 	return r;
@@ -124,7 +162,7 @@ static int attach_file(struct stacks_probe *p, pid_t pid, const struct alloc_poi
 		at_return ? p->skel->progs.stacks_allocated : program_of(p->skel, kind);
 	__u64 offsets[ALLOC_POINTS_MAX];
 	unsigned count = 0;
-	int r = -EINVAL;
+	int r;
 
 	for (size_t i = first; i < n; i++)
 		if (!strcmp(points[i].file, points[first].file) &&
@@ -132,18 +170,8 @@ static int attach_file(struct stacks_probe *p, pid_t pid, const struct alloc_poi
 			offsets[count++] = points[i].offset;
 	if (!count)
 		return 0;
-	if (!p->alloc_each)
-		r = attach_many(p, pid, points[first].file, offsets, count, program, at_return);
-	if (r == -EINVAL && (p->alloc_each || !p->alloc_link_count)) {
-		/* Each takes some 30 ms to remove. */
-		p->alloc_each = true;
-		if (p->alloc_link_count > EACH_MAX)
-			return err_set(e, E2BIG,
-				       "uprobes in pid %d: this kernel is slow to remove them, "
-				       "and there are enough in other processes",
-				       (int)pid);
-		r = attach_each(p, pid, points[first].file, offsets, count, program, at_return);
-	}
+	r = (p->alloc_each ? attach_each : attach_many)(p, pid, points[first].file, offsets, count,
+							program, at_return);
 	return r < 0 ? err_set(e, -r, "uprobes at %s of pid %d: %s", points[first].name, (int)pid,
 			       strerror(-r))
 		     : 0;
@@ -162,8 +190,20 @@ int stacks_probe_allocs_start(struct stacks_probe *p, pid_t pid, const struct al
 {
 	struct stacks_allocs none = {0};
 	uint32_t key = (uint32_t)pid;
-	int r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.allocs), &key, &none, BPF_ANY);
+	size_t before = p->alloc_link_count, links = 0;
+	int r;
 
+	for (size_t i = 0; i < n; i++)
+		links += points[i].kind == ALLOC_FREE ? 1 : 2;
+	if (p->alloc_each && before + links > EACH_MAX)
+		return err_set(
+			e, E2BIG,
+			"uprobes in pid %d: this kernel is slow to remove them, and it would "
+			"be %zu of them: no more than %d at a time",
+			(int)pid, before + links, EACH_MAX);
+	r = bpf_map_update_elem(bpf_map__fd(p->skel->maps.allocs), &key, &none, BPF_ANY);
+	if (r < 0)
+		return err_set(e, -r, "uprobes in pid %d: %s", (int)pid, strerror(-r));
 	/* Who frees first, then who returns, then who allocates: nothing is seen to come and not to
 	 * go. */
 	for (size_t i = 0; i < n && !r; i++)
@@ -176,6 +216,9 @@ int stacks_probe_allocs_start(struct stacks_probe *p, pid_t pid, const struct al
 		for (enum alloc_kind k = ALLOC_MALLOC;
 		     is_first_of_file(points, i) && k < ALLOC_KINDS && !r; k++)
 			r = attach_file(p, pid, points, n, i, k, false, e);
+	/* Nobody would look at what they cost. */
+	while (r < 0 && p->alloc_link_count > before)
+		drop_last(p);
 	return r;
 }
 

@@ -11,6 +11,8 @@
  */
 #define PROBE_NS 2000
 #define SHARE 10 /* percent */
+/* It may all be spent at the window's start: the process is slowed for no longer than this. */
+#define SPENT_MAX_NS (2 * NSEC_PER_SEC)
 
 static void start_one(struct session *s, struct session_allocs *a)
 {
@@ -31,10 +33,14 @@ static void start_one(struct session *s, struct session_allocs *a)
 void session_allocs_start(struct session *s)
 {
 	const struct capture_options *o = s->c->options;
-	uint64_t ns = o->heap_count ? stacks_probe_alloc_cost(&s->probe) : 0;
+	uint64_t ns;
 
+	if (!o->heap_count || !s->limits.blocks)
+		return;
+	stacks_probe_allocs_prepare(&s->probe, s->c->stop_fd);
+	ns = stacks_probe_alloc_cost(&s->probe);
 	s->alloc_hit_ns = ns ? ns : PROBE_NS;
-	for (size_t i = 0; i < o->heap_count && s->limits.blocks; i++) {
+	for (size_t i = 0; i < o->heap_count; i++) {
 		struct session_allocs *a = &s->allocs[s->alloc_count++];
 
 		a->pid = (uint32_t)o->heap[i];
@@ -64,6 +70,8 @@ void session_allocs_turn(struct session *s, uint64_t now)
 {
 	uint64_t room = (s->c->window_end_ns - s->c->window_start_ns) / 100 * SHARE;
 
+	if (room > SPENT_MAX_NS)
+		room = SPENT_MAX_NS;
 	for (size_t i = 0; i < s->alloc_count; i++) {
 		struct session_allocs *a = &s->allocs[i];
 
