@@ -170,9 +170,10 @@ struct stacks_live {
 struct stacks_pending { /* between an allocation's begin and its end; the key is the tid */
 	__u64 time, stack, size;
 	__u64 result; /* where the address will be stored; 0: it is returned */
+	__u64 sp;     /* when it began */
 };
 struct stacks_allocs { /* of a process */
-	__u64 calls, bytes, frees, taken, lost;
+	__u64 calls, returns, bytes, frees, taken, lost;
 };
 struct stacks_alloc_cpu {
 	__s64 left; /* bytes to the next point */

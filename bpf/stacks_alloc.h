@@ -94,7 +94,7 @@ static __always_inline void take_alloc(ALLOC_CTX *ctx, struct stacks_alloc_cpu *
 				       struct stacks_allocs *sums, __u64 id, __u64 size,
 				       __u64 result)
 {
-	struct stacks_pending p = {.size = size, .result = result};
+	struct stacks_pending p = {.size = size, .result = result, .sp = ALLOC_SP(ctx)};
 	__u32 zero = 0, slot = SCRATCH_ALLOC, tid = (__u32)id;
 	struct stacks_counters *c = bpf_map_lookup_elem(&counters, &zero);
 	struct scratch *s = bpf_map_lookup_elem(&scratch, &slot);
@@ -215,10 +215,13 @@ int stacks_allocated(ALLOC_CTX *ctx)
 
 	if (!cpu || !c || !sums)
 		return 0;
+	__sync_fetch_and_add(&sums->returns, 1);
 	if (cpu->tid == tid)
 		cpu->tid = 0;
 	p = bpf_map_lookup_elem(&pending, &tid);
-	if (!p)
+	/* One that another was built on (musl's posix_memalign() calls aligned_alloc()) ends below
+	 * where the outer one began. */
+	if (!p || ALLOC_SP(ctx) < p->sp)
 		return 0;
 	if (p->result && (address || bpf_probe_read_user(&address, 8, (void *)p->result)))
 		address = 0; /* posix_memalign() returns an error */

@@ -84,6 +84,11 @@ struct alloc_point;
 void stacks_probe_allocs_prepare(struct stacks_probe *p, int stop_fd);
 int stacks_probe_allocs_start(struct stacks_probe *p, pid_t pid, const struct alloc_point *points,
 			      size_t n, struct err *e);
+/*
+ * Do return probes leave a process alone whose system calls are filtered?  Tried on a child, for
+ * all: a process may set up its filter later.  0, or a negative errno with e set: place none.
+ */
+int stacks_probe_allocs_try(struct stacks_probe *p, struct err *e);
 /* CPU time that one hit of a probe takes here, tried on ourselves; 0: not to be had. */
 uint64_t stacks_probe_alloc_cost(struct stacks_probe *p);
 /* Of all processes; may take some 100 ms.  What was allocated and not freed stays known. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The programs at malloc() and its like (bpf/stacks_alloc.h). */
-#include "probe_alloc.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -15,10 +14,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#include "../base/cleanup.h"
-#include "../base/clock.h"
 #include "alloc_points.h"
 #include "probe.h"
+#include "probe_alloc.h"
 #include "stacks.skel.h"
 
 #define PENDING 4096 /* threads that allocate at a time */
@@ -84,6 +82,12 @@ static void drop_last(struct stacks_probe *p)
 	bpf_link__destroy(l->link);
 	if (l->fd >= 0)
 		close(l->fd);
+}
+
+void stacks_probe_drop_after(struct stacks_probe *p, size_t count)
+{
+	while (p->alloc_link_count > count)
+		drop_last(p);
 }
 
 static int multi_link_of_root(const struct stacks_probe *p, __u32 pid)
@@ -154,9 +158,9 @@ static int attach_each(struct stacks_probe *p, pid_t pid, const char *file, cons
 	return r;
 }
 
-/* The points of one file that a program is for. */
-static int attach_file(struct stacks_probe *p, pid_t pid, const struct alloc_point *points,
-		       size_t n, size_t first, enum alloc_kind kind, bool at_return, struct err *e)
+int stacks_probe_attach_file(struct stacks_probe *p, pid_t pid, const struct alloc_point *points,
+			     size_t n, size_t first, enum alloc_kind kind, bool at_return,
+			     struct err *e)
 {
 	const struct bpf_program *program =
 		at_return ? p->skel->progs.stacks_allocated : program_of(p->skel, kind);
@@ -208,77 +212,23 @@ int stacks_probe_allocs_start(struct stacks_probe *p, pid_t pid, const struct al
 	 * go. */
 	for (size_t i = 0; i < n && !r; i++)
 		if (is_first_of_file(points, i))
-			r = attach_file(p, pid, points, n, i, ALLOC_FREE, false, e);
+			r = stacks_probe_attach_file(p, pid, points, n, i, ALLOC_FREE, false, e);
 	for (size_t i = 0; i < n && !r; i++)
 		if (is_first_of_file(points, i))
-			r = attach_file(p, pid, points, n, i, ALLOC_FREE, true, e);
+			r = stacks_probe_attach_file(p, pid, points, n, i, ALLOC_FREE, true, e);
 	for (size_t i = 0; i < n && !r; i++)
 		for (enum alloc_kind k = ALLOC_MALLOC;
 		     is_first_of_file(points, i) && k < ALLOC_KINDS && !r; k++)
-			r = attach_file(p, pid, points, n, i, k, false, e);
+			r = stacks_probe_attach_file(p, pid, points, n, i, k, false, e);
 	/* Nobody would look at what they cost. */
-	while (r < 0 && p->alloc_link_count > before)
-		drop_last(p);
+	if (r < 0)
+		stacks_probe_drop_after(p, before);
 	return r;
-}
-
-static __attribute__((noinline)) void try_me(size_t n)
-{
-	__asm__ volatile("" ::"r"(n) : "memory");
-}
-
-/* Where that function is in our own file. */
-static bool own_point(struct alloc_point *ret)
-{
-	uint64_t at = (uintptr_t)&try_me;
-	_cleanup_file_ FILE *maps = fopen("/proc/self/maps", "re");
-	char line[512];
-
-	/* "START-END rwxp OFFSET …" */
-	while (maps && fgets(line, sizeof(line), maps)) {
-		char *p = line;
-		uint64_t start = strtoull(p, &p, 16), end = *p == '-' ? strtoull(p + 1, &p, 16) : 0;
-
-		if (at < start || at >= end || strlen(p) < 6)
-			continue;
-		*ret = (struct alloc_point){.kind = ALLOC_MALLOC,
-					    .offset = at - start + strtoull(p + 6, NULL, 16),
-					    .name = "ourselves",
-					    .file = "/proc/self/exe"};
-		return true;
-	}
-	return false;
-}
-
-#define TRIES 200
-
-uint64_t stacks_probe_alloc_cost(struct stacks_probe *p)
-{
-	struct stacks_allocs none = {0};
-	uint32_t self = (uint32_t)getpid();
-	size_t before = p->alloc_link_count;
-	struct alloc_point at;
-	struct err e = {0};
-	uint64_t ns;
-
-	if (!own_point(&at) ||
-	    bpf_map_update_elem(bpf_map__fd(p->skel->maps.allocs), &self, &none, BPF_ANY) ||
-	    attach_file(p, (pid_t)self, &at, 1, 0, ALLOC_MALLOC, false, &e) < 0)
-		return 0;
-	ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-	for (size_t i = 0; i < TRIES; i++)
-		try_me(16);
-	ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - ns;
-	while (p->alloc_link_count > before)
-		drop_last(p);
-	bpf_map_delete_elem(bpf_map__fd(p->skel->maps.allocs), &self);
-	return ns / TRIES;
 }
 
 void stacks_probe_allocs_stop(struct stacks_probe *p)
 {
-	while (p->alloc_link_count)
-		drop_last(p);
+	stacks_probe_drop_after(p, 0);
 	free(p->alloc_links);
 	p->alloc_links = NULL;
 }

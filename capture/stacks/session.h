@@ -60,10 +60,17 @@ struct session {
 	} growth_slice;
 	struct session_allocs {
 		uint32_t pid;
+		uint64_t begun_ns;	   /* the first probe was to be placed; 0: none was */
 		uint64_t start_ns, end_ns; /* end 0: it is looked at; start 0: it never was */
 		char reason[256];
 	} allocs[HEAP_PIDS_MAX]; /* of --heap */
 	size_t alloc_count;
+	/* Their children that have not called exec: these run into the probes as well. */
+	struct session_fork {
+		uint32_t parent, pid; /* 0: none */
+		uint64_t time;
+	} forks[16];
+	unsigned fork_ends;    /* that never did */
 	uint64_t alloc_hit_ns; /* what one hit of their probes takes */
 	struct symbols *symbols;
 	bool symbols_done;

@@ -23,6 +23,8 @@ void session_take_growth(struct session *s);
 
 /* Allocations of the processes of --heap.  Nothing of it is fatal. */
 void session_allocs_start(struct session *s);
+/* Forks, execs and exits, as they come. */
+void session_allocs_event(struct session *s, const struct perf_event_header *h);
 /* Ends it when it takes too much of the processes' time. */
 void session_allocs_turn(struct session *s, uint64_t now);
 /* What of it was not freed. */

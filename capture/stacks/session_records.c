@@ -59,6 +59,7 @@ void session_apply_events(struct session *s, uint64_t until)
 			unwinder_forget(&s->unwinder, gone);
 			pyframes_forget(&s->python, gone);
 		}
+		session_allocs_event(s, h);
 		if (tasks_event_fork(h, &parent, &pid))
 			pyframes_fork(&s->python, parent, pid);
 	}

@@ -328,6 +328,23 @@ bool tasks_event_fork(const struct perf_event_header *h, uint32_t *ret_parent, u
 	return true;
 }
 
+bool tasks_event_end(const struct perf_event_header *h, uint32_t *ret_pid, bool *ret_exec)
+{
+	const struct comm_body *c = h->type == PERF_RECORD_COMM ? body_of(h, sizeof(*c)) : NULL;
+	const struct task_body *b = h->type == PERF_RECORD_EXIT ? body_of(h, sizeof(*b)) : NULL;
+
+	if (c && h->misc & PERF_RECORD_MISC_COMM_EXEC) {
+		*ret_pid = c->pid;
+		*ret_exec = true;
+		return true;
+	}
+	if (!b || b->pid != b->tid)
+		return false;
+	*ret_pid = b->pid;
+	*ret_exec = false;
+	return true;
+}
+
 static void on_fork(struct tasks *t, const struct perf_event_header *h)
 {
 	const struct task_body *b = body_of(h, sizeof(*b));

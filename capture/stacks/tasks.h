@@ -88,6 +88,8 @@ void tasks_deinit(struct tasks *t);
 /* One of the kernel's records, in order of time.  *ret_gone: pid of a process that ended or became
  * another program, or 0. */
 void tasks_event(struct tasks *t, const struct perf_event_header *h, uint32_t *ret_gone);
+/* Is it the exec (of any of its threads) or the end of a process? */
+bool tasks_event_end(const struct perf_event_header *h, uint32_t *ret_pid, bool *ret_exec);
 /* Is it the fork of a process? */
 bool tasks_event_fork(const struct perf_event_header *h, uint32_t *ret_parent, uint32_t *ret_pid);
 /* Its time, or 0. */

@@ -115,7 +115,7 @@ pids_of() { local p l=; for p in "$@"; do l+=${pid[$p]},; done; echo "${l%,}"; }
 probed=(c mixed balance late)
 others=()
 start c "$LEAKS" leak 32 8
-start mixed "$LEAKS" mixed 32 8
+start mixed "$LEAKS" mixed 32 8 filtered
 start balance "$LEAKS" balance 48 8
 start late "$LEAKS" late 128 8
 preloaded() { # NAME LIBRARY
