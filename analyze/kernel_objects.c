@@ -162,6 +162,71 @@ static int vram(struct model_build *b)
 	return 0;
 }
 
+static int by_device(const void *a, const void *b)
+{
+	const struct model_gpu_use *x = a, *y = b;
+	int r = strcmp(x->device, y->device);
+
+	return r ? r : (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static uint64_t sum_known(uint64_t a, uint64_t b)
+{
+	return a == FACT_NONE ? b : b == FACT_NONE ? a : none_add(a, b);
+}
+
+/* Clients of one process on one device are one. */
+static void join_uses(struct model *m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->gpu_use_count; i++) {
+		const struct model_gpu_use *u = &m->gpu_uses[i];
+
+		if (n && by_device(&m->gpu_uses[n - 1], u) == 0) {
+			struct model_gpu_use *to = &m->gpu_uses[n - 1];
+
+			to->vram_bytes = sum_known(to->vram_bytes, u->vram_bytes);
+			to->ram_bytes = sum_known(to->ram_bytes, u->ram_bytes);
+		} else {
+			m->gpu_uses[n++] = *u;
+		}
+	}
+	m->gpu_use_count = n;
+}
+
+static int gpu_uses(struct holding_table *t)
+{
+	const struct facts *f = t->b->f;
+	struct model *m = t->b->m;
+	size_t n = f->kernel_objects.count;
+
+	m->gpu_uses = arena_alloc(t->b->arena, n * sizeof(*m->gpu_uses));
+	if (!m->gpu_uses)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct fact_kernel_object *o = &f->kernel_objects.rows[i];
+		bool card = o->kind && !strcmp(o->kind, "vram");
+
+		if (!o->kind || (!card && strcmp(o->kind, "drm") != 0) || !o->count)
+			continue;
+		m->gpu_seen = true;
+		/* The sum of the small ones is of any device. */
+		if (o->id == FACT_NONE || !o->name)
+			continue;
+		m->gpu_uses[m->gpu_use_count++] = (struct model_gpu_use){
+			.device = o->name,
+			.pid = t->first[i] ? t->first[i]->pid : FACT_NONE,
+			.process = t->first[i] ? process_of(t, t->first[i]->pid) : NULL,
+			.vram_bytes = card ? o->bytes : FACT_NONE,
+			.ram_bytes = card ? FACT_NONE : o->bytes};
+	}
+	if (m->gpu_use_count)
+		qsort(m->gpu_uses, m->gpu_use_count, sizeof(*m->gpu_uses), by_device);
+	join_uses(m);
+	return 0;
+}
+
 /* Files of shared memory that have no name: who has them open.  Their id is the minor number of
  * their device above 40 bits of the inode's. */
 static int shmem_holders(struct holding_table *t)
@@ -256,5 +321,5 @@ int model_build_holdings(struct model_build *b)
 	}
 	qsort(b->m->holdings, b->m->holding_count, sizeof(*b->m->holdings), by_bytes);
 	group_holders(&t);
-	return shmem_holders(&t) < 0 ? -ENOMEM : vram(b);
+	return shmem_holders(&t) < 0 || gpu_uses(&t) < 0 ? -ENOMEM : vram(b);
 }

@@ -132,6 +132,14 @@ struct model_holding {
 	const struct fact_process *other; /* the first of these */
 };
 
+/* What a process has of a graphics device, by its clients of the device's driver. */
+struct model_gpu_use {
+	const char *device; /* "DRIVER PCI-ADDRESS", or the driver alone */
+	uint64_t pid;	    /* FACT_NONE: not known whose */
+	const struct fact_process *process;
+	uint64_t vram_bytes, ram_bytes; /* FACT_NONE: the driver tells none */
+};
+
 /* A heap that was looked into, with what it is made of. */
 struct model_heap {
 	const struct fact_heap *fact;
@@ -225,6 +233,9 @@ struct model {
 
 	struct model_holding *holdings; /* largest first */
 	size_t holding_count;
+	struct model_gpu_use *gpu_uses; /* by device, then pid */
+	size_t gpu_use_count;
+	bool gpu_seen;		  /* although it may not be known of which device */
 	struct model_heap *heaps; /* by anonymous memory, largest first */
 	size_t heap_count;
 	struct model_growth *growth; /* by kept, largest first; none of the capture itself */

@@ -206,8 +206,7 @@ static void machine(struct json *j, const struct report *r)
 	json_memory(j, r);
 	json_page_cache(j, r);
 	json_hotspot(j, r);
-	/* no collector of these yet: not captured */
-	json_knull(j, "gpu");
+	json_gpu(j, r->model);
 	json_guard(j, r);
 	json_ku64(j, "rows_per_table", REPORT_MAX_ROWS);
 	json_object_end(j);

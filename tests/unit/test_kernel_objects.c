@@ -259,14 +259,27 @@ static void graphics_memory(void **state)
 	process(f, 10, "compositor", "/");
 	process(f, 20, "client", "/");
 	object(f, "vram", 1, 3 * GI)->page_bytes = 0;
+	f->kernel_objects.rows[0].name = "amdgpu 0000:03:00.0";
 	held(f, "vram", 1, 20, 1);
 	object(f, "drm", 1, 300 * MI)->page_bytes = 200 * MI;
+	f->kernel_objects.rows[1].name = "amdgpu 0000:03:00.0";
 	held(f, "drm", 1, 20, 1);
 	object(f, "drm", 2, 100 * MI)->page_bytes = FACT_NONE; /* in Shmem */
+	f->kernel_objects.rows[2].name = "i915 0000:00:02.0";
 	j = judge(f);
 	assert_int_equal(part(j.m, "gpu"), 200 * MI);
 	assert_true(j.m->process_vram[0] == FACT_NONE);
 	assert_int_equal(j.m->process_vram[1], 3 * GI);
+	/* One process on one device is one row; whose the second client is was not seen. */
+	assert_true(j.m->gpu_seen);
+	assert_int_equal(j.m->gpu_use_count, 2);
+	assert_string_equal(j.m->gpu_uses[0].device, "amdgpu 0000:03:00.0");
+	assert_int_equal(j.m->gpu_uses[0].pid, 20);
+	assert_int_equal(j.m->gpu_uses[0].vram_bytes, 3 * GI);
+	assert_int_equal(j.m->gpu_uses[0].ram_bytes, 300 * MI);
+	assert_string_equal(j.m->gpu_uses[0].process->comm, "client");
+	assert_true(j.m->gpu_uses[1].pid == FACT_NONE && !j.m->gpu_uses[1].process);
+	assert_true(j.m->gpu_uses[1].vram_bytes == FACT_NONE);
 	/* Memory of the card is none of the machine's. */
 	assert_string_equal(find_finding(j, "driver.memory")->scope_name, "client (20)");
 	assert_contains(find_finding(j, "driver.memory")->title, "300 MiB");

@@ -204,6 +204,59 @@ static void not_measured_is_null(void **state)
 	sample_destroy(&s);
 }
 
+/* What DRM clients hold is seen of a GPU, and nothing else is. */
+static void what_was_seen_of_a_gpu(void **state)
+{
+	static const char *const nulls[] = {
+		"gpu.devices.0.uuid",
+		"gpu.devices.0.name",
+		"gpu.devices.0.memory_total_bytes",
+		"gpu.devices.0.memory_used_bytes",
+		"gpu.devices.1.processes.0.pid",
+		"gpu.devices.1.processes.0.comm",
+		"gpu.devices.1.processes.0.vram_bytes",
+		"gpu.devices.2.pdev",
+		"gpu.samples",
+		"gpu.errors",
+		"gpu.allocations",
+		"gpu.calls",
+		"gpu.stragglers",
+	};
+	struct fact_process client = {.pid = 20, .comm = "client", .cgroup = "/"};
+	struct model_gpu_use uses[] = {
+		{"amdgpu 0000:03:00.0", 20, &client, 3072 * MIB, 300 * MIB},
+		{"amdgpu 0000:03:00.0", 30, NULL, 5 * MIB, FACT_NONE},
+		{"i915 0000:00:02.0", FACT_NONE, NULL, FACT_NONE, 100 * MIB},
+		{"virtio_gpu", 20, &client, FACT_NONE, MIB},
+	};
+	struct sample s;
+	char *text;
+	yajl_val v;
+
+	sample_empty(&s);
+	s.model.gpu_seen = true;
+	s.model.gpu_uses = uses;
+	s.model.gpu_use_count = sizeof(uses) / sizeof(*uses);
+	text = json_of(&s.report, 1);
+	v = parse(text);
+	assert_int_equal(YAJL_GET_ARRAY(at(v, "gpu.devices"))->len, 3);
+	assert_int_equal(YAJL_GET_ARRAY(at(v, "gpu.devices.0.processes"))->len, 2);
+	is_text(v, "gpu.devices.0.driver", "amdgpu");
+	is_text(v, "gpu.devices.0.pdev", "0000:03:00.0");
+	is_number(v, "gpu.devices.0.processes.0.pid", 20);
+	is_text(v, "gpu.devices.0.processes.0.comm", "client");
+	is_number(v, "gpu.devices.0.processes.0.vram_bytes", 3072.0 * MIB);
+	is_number(v, "gpu.devices.0.processes.0.ram_bytes", 300.0 * MIB);
+	is_number(v, "gpu.devices.0.processes.1.vram_bytes", 5.0 * MIB);
+	is_text(v, "gpu.devices.1.pdev", "0000:00:02.0");
+	is_text(v, "gpu.devices.2.driver", "virtio_gpu");
+	for (size_t i = 0; i < sizeof(nulls) / sizeof(*nulls); i++)
+		is_null(v, nulls[i]);
+	yajl_tree_free(v);
+	free(text);
+	sample_destroy(&s);
+}
+
 static void a_scan_that_failed_has_its_reason(void **state)
 {
 	struct sample s;
@@ -272,6 +325,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_section_is_there),
+		cmocka_unit_test(what_was_seen_of_a_gpu),
 		cmocka_unit_test(parts_and_the_rest_are_the_total),
 		cmocka_unit_test(names_come_through_exactly),
 		cmocka_unit_test(not_captured_is_null),
