@@ -31,6 +31,7 @@
 #include <linux/udmabuf.h>
 #include <net/if.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -404,10 +405,14 @@ static void zram(size_t bytes)
 	static char data[MIB];
 	char path[64];
 	int n, fd = open("/sys/class/zram-control/hot_add", O_RDONLY);
+	sigset_t all, before;
 	FILE *f;
 
 	if (fd < 0)
 		die("zram");
+	/* No end between making the disk and naming it. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
 	n = (int)read(fd, data, 16);
 	if (n <= 0)
 		die("zram");
@@ -416,6 +421,7 @@ static void zram(size_t bytes)
 	bytes = bytes / MIB * MIB;
 	printf("zram%d\n", n); /* for who takes it away again */
 	fflush(stdout);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	snprintf(path, sizeof(path), "/sys/block/zram%d/disksize", n);
 	f = fopen(path, "w");
 	if (!f || fprintf(f, "%zu", bytes) < 0 || fclose(f) != 0)

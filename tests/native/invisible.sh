@@ -23,16 +23,19 @@ fi
 # over FILE PID: it is ready, or has ended.
 over() { grep -q ready "$1" || ! kill -0 "$2" 2>/dev/null; }
 
-# hold NAME MODE BYTES: a program of its own name, so that findings tell them apart; PID, HELD.  1: no such thing here.
+# hold NAME MODE BYTES: a program of its own name, so that findings tell them apart; PID (and PIDS[NAME]), HELD.
+# 1: no such thing here.
+declare -A PIDS
 hold() {
 	local name=$1
 	shift
 	cp "$HOG" "$TMP/$name"
 	"$TMP/$name" "$@" >"$TMP/$name.out" 2>"$TMP/$name.err" &
-	PID=$!
+	PID=$! PIDS[$name]=$!
 	at_exit kill $PID
 	wait_for 20 over "$TMP/$name.out" $PID
 	if ! grep -q ready "$TMP/$name.out"; then
+		kill "$PID" 2>/dev/null
 		wait "$PID" 2>/dev/null
 		if [ $? = 77 ]; then
 			skip "$name" "$(tr '\n' ' ' <"$TMP/$name.err")"
@@ -126,14 +129,24 @@ if hold hog-ipc ipc "$(scaled 512)"; then
 	wait "$PID" 2>/dev/null
 fi
 
+# The disk that the hog made, whether it got ready or not: it cannot go while the hog has it open.
+drop_zram() {
+	local disk pid=${PIDS[hog-zram]:-}
+	[ -z "$pid" ] || { kill "$pid" && wait "$pid"; } 2>/dev/null
+	disk=$(awk '/^zram/ { print substr($1, 5) }' "$TMP/hog-zram.out" 2>/dev/null)
+	[ -n "$disk" ] || return 0
+	# Its number may be another's next time.
+	wait_for 5 remove_zram "$disk" && : >"$TMP/hog-zram.out"
+}
+# Somebody may look at a new disk, and it is busy meanwhile.
+remove_zram() { [ ! -e "/sys/block/zram$1" ] || { echo 1 >"/sys/block/zram$1/reset" && echo "$1" >/sys/class/zram-control/hot_remove; }; }
+
 # Compressed memory, on a disk of its own.
+at_exit drop_zram
 if hold hog-zram zram $((256 * MIB)); then
-	disk=$(awk '/^zram/ { print substr($1, 5) }' "$TMP/hog-zram.out")
-	at_exit sh -c "echo $disk >/sys/class/zram-control/hot_remove"
 	capture zram
 	named zram quiet zram "$HELD" 20
-	kill "$PID"
-	wait "$PID" 2>/dev/null
+	drop_zram
 fi
 
 if [ "$(awk '/^Hugepagesize:/ { print $2 }' /proc/meminfo)" = 2048 ] && pool $(($(scaled 512) / MIB / 2 + 4)); then
