@@ -23,7 +23,8 @@
 #include "page_owner.h"
 
 #define MAX_SKBS (1u << 20)
-#define TIME_LEFT 8 /* of the time until the deadline, this part is left for the tables */
+#define DRM_MAJOR 226u /* Documentation/admin-guide/devices.txt */
+#define TIME_LEFT 8    /* of the time until the deadline, this part is left for the tables */
 
 /* There is always a rung to stand on, on a live machine. */
 static void kernel_objects_probe(const struct capture_options *o, const struct sysroot *root,
@@ -62,13 +63,17 @@ enum file_class object_class_of_link(const char *link)
 	return FILE_CLASS_NONE;
 }
 
-/* A FIFO with a name has the operations of a pipe and a link that does not tell. */
-static bool is_fifo(struct object_walk *w, uint64_t inode)
+enum file_class object_class_of_file(const char *link, uint16_t mode, uint32_t rdev)
 {
-	uint16_t mode = 0;
+	enum file_class class = object_class_of_link(link);
 
-	kmem_read(w->s, inode + w->l->inode.mode.offset, &mode, sizeof(mode));
-	return S_ISFIFO(mode);
+	/* A FIFO with a name has the operations of a pipe and a link that does not tell. */
+	if (S_ISFIFO(mode))
+		return FILE_CLASS_PIPE;
+	/* The node of a card may have any name, and a regular file that of a card. */
+	if (S_ISCHR(mode) && rdev >> 20 == DRM_MAJOR)
+		return FILE_CLASS_DRM;
+	return class == FILE_CLASS_DRM ? FILE_CLASS_NONE : class;
 }
 
 static enum file_class classify(struct object_walk *w, const struct task_file *f)
@@ -76,6 +81,8 @@ static enum file_class classify(struct object_walk *w, const struct task_file *f
 	char path[64], link[256];
 	enum file_class class;
 	uint64_t file = 0;
+	uint32_t rdev = 0;
+	uint16_t mode = 0;
 	ssize_t n;
 
 	for (unsigned i = 0; i < w->op_count; i++)
@@ -91,7 +98,10 @@ static enum file_class classify(struct object_walk *w, const struct task_file *f
 	/* The link is of this file only if the descriptor still is. */
 	if (kmem_read(w->s, f->slot, &file, sizeof(file)) < 0 || file != f->file)
 		return FILE_CLASS_NONE;
-	class = is_fifo(w, f->inode) ? FILE_CLASS_PIPE : object_class_of_link(link);
+	if (kmem_read(w->s, f->inode + w->l->inode.mode.offset, &mode, sizeof(mode)) < 0 ||
+	    kmem_read(w->s, f->inode + w->l->inode.rdev.offset, &rdev, sizeof(rdev)) < 0)
+		return FILE_CLASS_NONE;
+	class = object_class_of_file(link, mode, rdev);
 	w->ops[w->op_count].op = f->op;
 	w->ops[w->op_count++].class = class;
 	return class;
@@ -286,6 +296,7 @@ static int write_tables(struct object_walk *w, const char *why, bool refused, st
 		*e = (struct err){0};
 		found = look_low(w, text, false, e);
 	}
+	object_drm_end(w);
 	emit_loss(w->c->out, "buffers of sockets beyond the bound", w->skbs_skipped);
 	emit_loss(w->c->out, "sockets whose cgroup was not looked at", w->groups_beyond);
 	r = object_table_emit(w->t, w->c->out);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "../base/cleanup.h"
+#include "../stacks/helper.h"
 #include "object_walk.h"
 
 #define FDINFO_MAX 16384
@@ -227,11 +228,68 @@ void object_drm_text(struct object_table *t, const char *fdinfo, uint32_t pid)
 	add(t, &c, OBJECT_VRAM, pid);
 }
 
+/* ------------------------------------------------------------------ asking */
+
+/* In memory that the helper shares. */
+struct question {
+	uint32_t pid, fd;
+	int32_t len; /* of text, or a negative errno */
+	char text[FDINFO_MAX];
+};
+
+static void serve(int proc_fd, void *shared)
+{
+	struct question *q = shared;
+	char path[64];
+
+	snprintf(path, sizeof(path), "%u/fdinfo/%u", q->pid, q->fd);
+	q->len = (int32_t)read_file_at(proc_fd, path, q->text, sizeof(q->text));
+}
+
+/*
+ * A driver may take locks of the buffers to print what they are (amdgpu_show_fdinfo()), and after a
+ * hang of the card wait for ever.  What has been seen of other objects is not to be lost by that.
+ */
 void object_drm(struct object_walk *w, uint32_t pid, uint32_t fd)
 {
-	char path[64], text[FDINFO_MAX];
+	struct question *q;
+	int r = 0;
 
-	snprintf(path, sizeof(path), "%u/fdinfo/%u", pid, fd);
-	if (read_file_at(w->c->root->proc_fd, path, text, sizeof(text)) > 0)
-		object_drm_text(w->t, text, pid);
+	if (!w->graphics.helper)
+		r = helper_create(&w->graphics.helper, w->c->root, sizeof(*q), serve);
+	if (r == 0) {
+		q = helper_shared(w->graphics.helper);
+		q->pid = pid;
+		q->fd = fd;
+		r = helper_ask(w->graphics.helper);
+	}
+	if (r != 0) {
+		w->graphics.silent++;
+		w->graphics.error = r;
+		return;
+	}
+	if (q->len <= 0)
+		return;
+	w->graphics.told++;
+	q->text[sizeof(q->text) - 1] = '\0';
+	object_drm_text(w->t, q->text, pid);
+}
+
+void object_drm_end(struct object_walk *w)
+{
+	pid_t stuck = w->graphics.helper ? helper_left_behind(w->graphics.helper) : 0;
+
+	helper_destroy(w->graphics.helper);
+	w->graphics.helper = NULL;
+	if (!w->graphics.silent)
+		return;
+	if (!w->graphics.told)
+		w->t->untold |= 1u << OBJECT_DRM | 1u << OBJECT_VRAM;
+	emit_note(w->c->out, "fdinfo of graphics devices: %s", strerror(-w->graphics.error));
+	if (stuck)
+		emit_note(w->c->out,
+			  "fdinfo of graphics devices: pid %d does not die and was left behind",
+			  (int)stuck);
+	emit_loss(w->c->out, "descriptors of graphics devices that did not answer",
+		  w->graphics.silent);
 }

@@ -7,6 +7,8 @@
 #include "../kmem/tasks.h"
 #include "object_table.h"
 
+struct helper;
+
 struct object_layout {
 	struct {
 		struct kmem_field head, tail, ring_size, bufs, tmp_page;
@@ -90,6 +92,11 @@ struct object_walk {
 	uint32_t families; /* of the lower rung: sockets that this kernel tells of */
 	uint64_t seed;	   /* so that an id made of an address does not tell it */
 	bool no_time;
+	struct { /* object_drm.c */
+		struct helper *helper;
+		uint64_t told, silent; /* descriptors */
+		int error;
+	} graphics;
 };
 
 /* Smaller ones are summed. */
@@ -127,6 +134,8 @@ void object_socket_group(struct object_walk *w, uint64_t memcg, uint32_t pid);
 
 /* object_drm.c: a descriptor of a graphics device, by its fdinfo. */
 void object_drm(struct object_walk *w, uint32_t pid, uint32_t fd);
+/* After the last of them: says which did not answer. */
+void object_drm_end(struct object_walk *w);
 void object_drm_text(struct object_table *t, const char *fdinfo, uint32_t pid);
 
 /* object_rdma.c, object_page_pool.c: by netlink, of all devices this network namespace has. */
@@ -149,3 +158,6 @@ int object_diag_message(struct object_table *t, int family, int protocol,
 
 /* What a file is, by its link in /proc. */
 enum file_class object_class_of_link(const char *link);
+/* The same where it decides for all files of these operations: mode and device number (the kernel's
+ * dev_t) of its inode go first, for a path is anybody's to choose. */
+enum file_class object_class_of_file(const char *link, uint16_t mode, uint32_t rdev);
