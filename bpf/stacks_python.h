@@ -10,6 +10,12 @@
 #pragma once
 
 #define PYTHON_THREADS_MAX 512 /* looked at, all interpreters together */
+#define PYTHON_AGAIN_NS 1000000000ull
+
+struct python_thread {
+	__u64 state;	   /* 0: it had none */
+	__u64 searched_ns; /* then, when that was found out */
+};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -23,7 +29,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct python_thread);
 } python_threads SEC(".maps");
 
 static __always_inline int read_word(__u64 address, __u64 *ret)
@@ -238,14 +244,23 @@ __noinline int stacks_python_steps(__u32 slot, __u32 pid)
 	return 0;
 }
 
+/*
+ * That a thread has none is remembered for a second, where to find that out takes more than one
+ * round: a thread that is not Python's, beside hundreds that are, would cost that at each sample.
+ * In a process of few threads it is looked for each time, for one may call Python now and then.
+ */
 static __always_inline __u64 find_python_thread(struct scratch *s, __u32 slot, __u32 pid,
 						const struct stacks_python *p, __u32 tid)
 {
-	__u64 *known = bpf_map_lookup_elem(&python_threads, &tid), id = 0, found;
+	struct python_thread *known = bpf_map_lookup_elem(&python_threads, &tid), new = {0};
+	__u64 id = 0, found, now = bpf_ktime_get_ns();
+	int rounds = 0;
 
-	if (known && *known && !read_word(*known + p->thread_id, &id) &&
+	if (known && known->state && !read_word(known->state + p->thread_id, &id) &&
 	    is_thread(id, s->python.tls))
-		return *known;
+		return known->state;
+	if (known && !known->state && now - known->searched_ns < PYTHON_AGAIN_NS)
+		return 0;
 	s->python.found = s->python.thread = 0;
 	if (read_word(p->interpreters, &found))
 		return 0;
@@ -253,11 +268,13 @@ static __always_inline __u64 find_python_thread(struct scratch *s, __u32 slot, _
 	for (int i = 0; i < PYTHON_THREADS_MAX / STACKS_TURNS; i++) {
 		if (stacks_python_searches(slot, pid))
 			break;
+		rounds++;
 	}
-	found = s->python.found;
-	if (found)
-		bpf_map_update_elem(&python_threads, &tid, &found, BPF_ANY);
-	return found;
+	new.state = s->python.found;
+	new.searched_ns = now;
+	if (new.state || rounds)
+		bpf_map_update_elem(&python_threads, &tid, &new, BPF_ANY);
+	return new.state;
 }
 
 /* The user's part is there; Python's goes behind it. */
