@@ -38,7 +38,10 @@ struct thread_struct {
 } __attribute__((preserve_access_index));
 #endif
 
+struct completion;
+
 struct task_struct {
+	struct completion *vfork_done;
 	void *stack;
 	struct mm_struct *mm;
 	unsigned int flags;

@@ -183,6 +183,10 @@ int stacks_grow(struct bpf_raw_tracepoint_args *ctx)
 	if (BPF_CORE_READ(task, mm) != mm) /* fork, reclaim, exit */
 		return 0;
 	cpu->tid = 0;
+	/* Another process, in its parent's space until it executes something: that stays the
+	 * parent's, who waits meanwhile. */
+	if (BPF_CORE_READ(task, vfork_done))
+		return 0;
 	if (cpu->space == (__u64)mm && cpu->pages > (__u64)pages)
 		fault = false; /* unmapped, after a fault that brought nothing */
 	cpu->space = (__u64)mm;
