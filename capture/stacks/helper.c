@@ -113,8 +113,10 @@ void *helper_shared(const struct helper *h)
 	return h->shared;
 }
 
-pid_t helper_left_behind(const struct helper *h)
+pid_t helper_left_behind(struct helper *h)
 {
+	if (h->left_behind && waitpid(h->left_behind, NULL, WNOHANG) != 0)
+		h->left_behind = 0;
 	return h->left_behind;
 }
 

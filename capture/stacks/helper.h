@@ -21,5 +21,5 @@ void helper_destroy(struct helper *h);
 void *helper_shared(const struct helper *h);
 /* Blocks for a quarter of a second at most.  0, -ETIMEDOUT, or why there is no helper. */
 int helper_ask(struct helper *h);
-/* One that could not be killed; 0: none. */
-pid_t helper_left_behind(const struct helper *h);
+/* The last one that could not be killed and did not die since; 0: none. */
+pid_t helper_left_behind(struct helper *h);

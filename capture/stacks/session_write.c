@@ -309,10 +309,21 @@ static int write_names(struct session *s)
 	return symbols_emit(s->symbols, s->c->out);
 }
 
+static void note_left_behind(struct emit *out, struct helper *h, const char *what)
+{
+	pid_t pid = h ? helper_left_behind(h) : 0;
+
+	if (pid)
+		emit_note(out, "pid %d, which read %s, does not die and was left behind", (int)pid,
+			  what);
+}
+
 int session_write(struct session *s)
 {
 	int r = member_close(s->c->out, false);
 
+	note_left_behind(s->c->out, s->tasks.procread, "the processes' mappings");
+	note_left_behind(s->c->out, s->python.helper, "what Python runs");
 	if (!r)
 		r = s->lower.mode ? write_lower(s) : write_capture(s);
 	if (!r)
