@@ -201,9 +201,9 @@ static int read_lines(struct regions *r, int fd, char *buf, size_t cap)
 	}
 }
 
-int regions_read(struct regions *ret, int dir, char *buf, size_t cap)
+static int read_file(struct regions *ret, int dir, const char *name, char *buf, size_t cap)
 {
-	_cleanup_fd_ int fd = openat(dir, "smaps", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_fd_ int fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct regions r = {0};
 	int error;
 
@@ -217,6 +217,16 @@ int regions_read(struct regions *ret, int dir, char *buf, size_t cap)
 	look_around(&r);
 	*ret = r;
 	return 0;
+}
+
+int regions_read(struct regions *ret, int dir, char *buf, size_t cap)
+{
+	return read_file(ret, dir, "smaps", buf, cap);
+}
+
+int regions_read_bare(struct regions *ret, int dir, char *buf, size_t cap)
+{
+	return read_file(ret, dir, "maps", buf, cap);
 }
 
 /* struct pthread begins with its own address, of glibc (tcbhead_t) and musl alike, on x86; on other

@@ -42,6 +42,8 @@ struct regions {
 
 /* smaps of the process whose /proc/PID is dir.  0 or a negative errno. */
 int regions_read(struct regions *ret, int dir, char *buf, size_t cap);
+/* The same of maps, that costs the process next to nothing: without how much of it is there. */
+int regions_read_bare(struct regions *ret, int dir, char *buf, size_t cap);
 /* What lies above a guard page is a thread's stack only when the thread's own structure is at its
  * top; else it becomes anonymous memory. */
 void regions_confirm_stacks(struct regions *r, struct remote *remote);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,7 @@
 #include "../child/child_main.h"
 #include "../heap/exports.h"
 
-#define PATIENCE_NS (2 * NSEC_PER_SEC)
-#define SMAPS_BUFFER (64u << 10)
+#define MAPS_BUFFER (64u << 10)
 
 static const struct {
 	const char *name;
@@ -86,10 +86,10 @@ static void look_into(struct answer *a, struct remote *remote, const struct regi
 
 static int find(struct answer *a, int dir, pid_t pid)
 {
-	_cleanup_free_ char *buf = malloc(SMAPS_BUFFER);
+	_cleanup_free_ char *buf = malloc(MAPS_BUFFER);
 	struct regions regions = {0};
 	struct remote remote;
-	int r = buf ? regions_read(&regions, dir, buf, SMAPS_BUFFER) : -ENOMEM;
+	int r = buf ? regions_read_bare(&regions, dir, buf, MAPS_BUFFER) : -ENOMEM;
 
 	if (!r)
 		r = remote_open(&remote, pid, dir);
@@ -125,9 +125,10 @@ static _Noreturn void ask(struct answer *a, int dir, pid_t pid, pid_t parent)
 }
 
 int alloc_points_find(struct alloc_point *ret, size_t max, const struct sysroot *root, pid_t pid,
-		      struct err *e)
+		      uint64_t until_ns, int stop_fd, struct err *e)
 {
-	uint64_t end = clock_ns(CLOCK_MONOTONIC) + PATIENCE_NS;
+	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+	bool stopped = false;
 	pid_t self = getpid(), child, done = 0;
 	struct answer *a;
 	char path[32];
@@ -143,15 +144,15 @@ int alloc_points_find(struct alloc_point *ret, size_t max, const struct sysroot 
 	child = fork();
 	if (!child)
 		ask(a, dir, pid, self);
-	while (child > 0 && !(done = waitpid(child, NULL, WNOHANG)) &&
-	       clock_ns(CLOCK_MONOTONIC) < end)
-		usleep(1000);
+	while (child > 0 && !(done = waitpid(child, NULL, WNOHANG)) && !stopped &&
+	       clock_ns(CLOCK_MONOTONIC) < until_ns)
+		stopped = poll(&stop, 1, 1) > 0;
 	if (child > 0 && !done) {
 		kill(child, SIGKILL);
 		for (int i = 0; i < 50 && !(done = waitpid(child, NULL, WNOHANG)); i++)
 			usleep(1000);
 	}
-	r = child < 0 ? -EAGAIN : !done ? -ETIMEDOUT : a->r ? a->r : -ECHILD;
+	r = child < 0 ? -EAGAIN : stopped ? -ECANCELED : !done ? -ETIMEDOUT : a->r ? a->r : -ECHILD;
 	if (r > 0) {
 		r = (size_t)r < max ? r : (int)max;
 		memcpy(ret, a->points, (size_t)r * sizeof(*ret));

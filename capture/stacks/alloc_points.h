@@ -32,8 +32,9 @@ struct alloc_point {
 #define ALLOC_POINTS_MAX 96u
 
 /*
- * Asks the process' memory from a child, for that may wait for a lock that is held for ever.
+ * Asks the process' memory from a child, for that may wait for a lock that is held for ever: until
+ * then (CLOCK_MONOTONIC), or stop_fd is readable (-ECANCELED; -1: none).
  * Returns how many, or -ENOENT (it exports none), -ETIMEDOUT, -EACCES … with e set.
  */
 int alloc_points_find(struct alloc_point *ret, size_t max, const struct sysroot *root, pid_t pid,
-		      struct err *e);
+		      uint64_t until_ns, int stop_fd, struct err *e);

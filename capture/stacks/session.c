@@ -210,6 +210,8 @@ void session_close(struct session *s)
 {
 	if (!s)
 		return;
+	for (size_t i = 0; i < s->alloc_count; i++)
+		free(s->allocs[i].points);
 	stacks_probe_close(&s->probe);
 	perf_close(&s->side);
 	if (s->side_epoll >= 0)
@@ -233,6 +235,7 @@ int session_start(struct session *s, struct err *e)
 
 	if (!s->lower.mode) {
 		pyframes_find(&s->python, FIND_PYTHON_NS);
+		session_allocs_find(s);
 		r = stacks_probe_start(&s->probe, s->cpus, s->cpu_count, s->limits.hz, e);
 	} else {
 		r = perf_enable(&s->side, true);

@@ -60,8 +60,10 @@ struct session {
 	} growth_slice;
 	struct session_allocs {
 		uint32_t pid;
-		uint64_t begun_ns;	   /* the first probe was to be placed; 0: none was */
-		uint64_t start_ns, end_ns; /* end 0: it is looked at; start 0: it never was */
+		uint64_t begun_ns;	    /* the first probe was to be placed; 0: none was */
+		uint64_t start_ns, end_ns;  /* end 0: it is looked at; start 0: it never was */
+		struct alloc_point *points; /* until they are probed */
+		size_t point_count;
 		char reason[256];
 	} allocs[HEAP_PIDS_MAX]; /* of --heap */
 	size_t alloc_count;

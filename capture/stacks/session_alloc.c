@@ -17,6 +17,8 @@
 #define SHARE 10 /* percent */
 /* It may all be spent at the window's start: the process is slowed for no longer than this. */
 #define SPENT_MAX_NS (2 * NSEC_PER_SEC)
+/* For finding the functions of all of them. */
+#define FIND_NS (2 * NSEC_PER_SEC)
 /* A child calls exec within so long; and so many may end without. */
 #define FORK_NS (100 * NSEC_PER_MSEC)
 #define FORK_ENDS_MAX 16u
@@ -51,45 +53,74 @@ static int may_probe(const struct sysroot *root, pid_t pid, struct err *e)
 	return known ? 0 : err_set(e, ESRCH, "/proc/%s: cut short", path);
 }
 
-/* tried: what came of the trial on a child, e of it. */
-static void start_one(struct session *s, struct session_allocs *a, int tried, const struct err *why)
+static void refused(struct session *s, struct session_allocs *a, const struct err *e)
 {
-	struct alloc_point points[ALLOC_POINTS_MAX];
-	struct err e = *why;
-	int r = tried ? tried : may_probe(s->c->root, (pid_t)a->pid, &e);
-
-	if (!r)
-		r = alloc_points_find(points, ALLOC_POINTS_MAX, s->c->root, (pid_t)a->pid, &e);
-	a->begun_ns = clock_ns(CLOCK_MONOTONIC);
-	if (r > 0)
-		r = stacks_probe_allocs_start(&s->probe, (pid_t)a->pid, points, (size_t)r, &e);
-	if (r < 0) {
-		a->begun_ns = 0;
-		snprintf(a->reason, sizeof(a->reason), "%.255s", e.text);
-		emit_note(s->c->out, "allocation stacks: %s", a->reason);
-		return;
-	}
-	a->start_ns = clock_ns(CLOCK_MONOTONIC);
+	snprintf(a->reason, sizeof(a->reason), "%.255s", e->text);
+	emit_note(s->c->out, "allocation stacks: %s", a->reason);
 }
 
-void session_allocs_start(struct session *s)
+static int find_one(struct session *s, struct session_allocs *a, uint64_t until, struct err *e)
+{
+	int r = may_probe(s->c->root, (pid_t)a->pid, e);
+
+	if (r < 0)
+		return r;
+	a->points = calloc(ALLOC_POINTS_MAX, sizeof(*a->points));
+	if (!a->points)
+		return err_errno(e, ENOMEM, "stacks");
+	r = alloc_points_find(a->points, ALLOC_POINTS_MAX, s->c->root, (pid_t)a->pid, until,
+			      s->c->stop_fd, e);
+	if (r < 0) {
+		free(a->points);
+		a->points = NULL;
+		return r;
+	}
+	a->point_count = (size_t)r;
+	return 0;
+}
+
+void session_allocs_find(struct session *s)
 {
 	const struct capture_options *o = s->c->options;
-	struct err e = {0};
-	uint64_t ns;
-	int r;
+	struct err why = {0};
+	uint64_t ns, until;
+	int tried;
 
 	if (!o->heap_count || !s->limits.blocks)
 		return;
 	stacks_probe_allocs_prepare(&s->probe, s->c->stop_fd);
-	r = stacks_probe_allocs_try(&s->probe, &e);
-	ns = r ? 0 : stacks_probe_alloc_cost(&s->probe);
+	tried = stacks_probe_allocs_try(&s->probe, &why);
+	ns = tried < 0 ? 0 : stacks_probe_alloc_cost(&s->probe);
 	s->alloc_hit_ns = ns ? ns : PROBE_NS;
+	until = clock_ns(CLOCK_MONOTONIC) + FIND_NS;
 	for (size_t i = 0; i < o->heap_count; i++) {
 		struct session_allocs *a = &s->allocs[s->alloc_count++];
+		struct err e = why;
 
 		a->pid = (uint32_t)o->heap[i];
-		start_one(s, a, r, &e);
+		if (tried < 0 || find_one(s, a, until, &e) < 0)
+			refused(s, a, &e);
+	}
+}
+
+void session_allocs_start(struct session *s)
+{
+	for (size_t i = 0; i < s->alloc_count; i++) {
+		struct session_allocs *a = &s->allocs[i];
+		struct err e = {0};
+
+		if (!a->points)
+			continue;
+		a->begun_ns = clock_ns(CLOCK_MONOTONIC);
+		if (stacks_probe_allocs_start(&s->probe, (pid_t)a->pid, a->points, a->point_count,
+					      &e) < 0) {
+			a->begun_ns = 0;
+			refused(s, a, &e);
+		} else {
+			a->start_ns = clock_ns(CLOCK_MONOTONIC);
+		}
+		free(a->points);
+		a->points = NULL;
 	}
 }
 

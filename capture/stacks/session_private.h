@@ -22,6 +22,9 @@ void session_growth_turn(struct session *s, uint64_t now);
 void session_take_growth(struct session *s);
 
 /* Allocations of the processes of --heap.  Nothing of it is fatal. */
+/* Where their functions are, and whether they may be probed: before sampling starts, it takes up to
+ * some seconds. */
+void session_allocs_find(struct session *s);
 void session_allocs_start(struct session *s);
 /* Forks, execs and exits, as they come. */
 void session_allocs_event(struct session *s, const struct perf_event_header *h);
