@@ -107,6 +107,21 @@ static struct counted other_parts(const struct model *m)
 	return once(sum);
 }
 
+/* From 6.11 on the page tables of guests are a part of their own, which stands among the others. */
+static bool has_kvm(const struct model *m)
+{
+	return part_bytes(m, "kvm") != FACT_NONE;
+}
+
+static struct counted iommu_tables(const struct model_build *b)
+{
+	uint64_t first = facts_counter_first(b->f, "vmstat", "nr_iommu_pages");
+	uint64_t last = facts_counter(b->f, "vmstat", "nr_iommu_pages");
+
+	return (struct counted){number(none_mul(first, b->page_size)),
+				number(none_mul(last, b->page_size))};
+}
+
 static struct counted counted_of(const struct model_build *b, size_t row)
 {
 	uint64_t pages;
@@ -129,7 +144,9 @@ static struct counted counted_of(const struct model_build *b, size_t row)
 	case ROW_SLAB:
 		return plus(meminfo(b, "SReclaimable"), meminfo(b, "SUnreclaim"), 1);
 	case ROW_TABLES:
-		return plus(meminfo(b, "PageTables"), optional(meminfo(b, "SecPageTables")), 1);
+		return plus(meminfo(b, "PageTables"),
+			    optional(has_kvm(b->m) ? iommu_tables(b) : meminfo(b, "SecPageTables")),
+			    1);
 	case ROW_HUGE:
 		return meminfo(b, "Hugetlb");
 	case ROW_ZS:
@@ -205,7 +222,9 @@ int model_build_accounts(struct model_build *b)
 			continue;
 		*a = (struct model_account){.what = rows[i].what,
 					    .kinds = rows[i].kinds,
-					    .counters = rows[i].counters,
+					    .counters = i == ROW_TABLES && has_kvm(m)
+								? "PageTables + nr_iommu_pages"
+								: rows[i].counters,
 					    .about = rows[i].about,
 					    .frames = estimate_total(&design, &t)};
 		compare(a, c, observer(b->f, i), total);

@@ -102,31 +102,65 @@ static const struct model_heap *heap_of(const struct model *m, uint64_t pid)
 	return NULL;
 }
 
-static const struct fact_stack_grower *grower_of(const struct facts *f, uint64_t pid, uint64_t kind)
+/* By pid: the archive decides how many there are of each. */
+struct indexes {
+	struct lookup growers;	 /* {pid, kind} → row of stack_growers + 1, the first */
+	struct lookup processes; /* pid → index in m->processes + 1, the first with both readings */
+};
+
+static int index_all(const struct model_build *b, struct indexes *ix)
 {
-	for (size_t i = 0; i < f->stack_growers.count; i++)
-		if (f->stack_growers.rows[i].pid == pid && f->stack_growers.rows[i].kind == kind)
-			return &f->stack_growers.rows[i];
-	return NULL;
+	const struct facts *f = b->f;
+	const struct model *m = b->m;
+
+	if (lookup_init(&ix->growers, b->arena, f->stack_growers.count) < 0 ||
+	    lookup_init(&ix->processes, b->arena, m->process_count) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->stack_growers.count; i++) {
+		const struct fact_stack_grower *g = &f->stack_growers.rows[i];
+		uint32_t *at = lookup_put(&ix->growers, g->pid, g->kind, NULL, 0);
+
+		if (at && !*at)
+			*at = (uint32_t)i + 1;
+	}
+	for (size_t i = 0; i < m->process_count; i++) {
+		const struct fact_process *p = m->processes[i];
+		uint32_t *at;
+
+		if (p->heap_bytes == FACT_NONE || p->heap_first_bytes == FACT_NONE)
+			continue;
+		at = lookup_put(&ix->processes, p->pid, 0, NULL, 0);
+		if (at && !*at)
+			*at = (uint32_t)i + 1;
+	}
+	return 0;
+}
+
+static const struct fact_stack_grower *grower_of(const struct facts *f, const struct indexes *ix,
+						 uint64_t pid, uint64_t kind)
+{
+	uint32_t at = lookup_get(&ix->growers, pid, kind, NULL, 0);
+
+	return at ? &f->stack_growers.rows[at - 1] : NULL;
 }
 
 /* How much RssAnon grew, and within how long; NaN. */
-static double growth_of(const struct model *m, uint64_t pid, double *ret_seconds)
+static double growth_of(const struct model *m, const struct indexes *ix, uint64_t pid,
+			double *ret_seconds)
 {
 	const struct model_heap *heap = heap_of(m, pid);
+	uint32_t at;
 
 	*ret_seconds = FACT_NONE_F;
 	if (heap && !isnan(heap->grown_bytes)) {
 		*ret_seconds = heap->grown_s;
 		return heap->grown_bytes;
 	}
-	for (size_t i = 0; i < m->process_count; i++) {
-		const struct fact_process *p = m->processes[i];
-
-		if (p->pid == pid && p->heap_bytes != FACT_NONE && p->heap_first_bytes != FACT_NONE)
-			return (double)p->heap_bytes - (double)p->heap_first_bytes;
-	}
-	return FACT_NONE_F;
+	at = lookup_get(&ix->processes, pid, 0, NULL, 0);
+	if (!at)
+		return FACT_NONE_F;
+	return (double)m->processes[at - 1]->heap_bytes -
+	       (double)m->processes[at - 1]->heap_first_bytes;
 }
 
 /* When it was looked at; false: not known. */
@@ -141,13 +175,13 @@ static bool watched(const struct model_build *b, const struct model_growth *g,
 	return *ret_from != FACT_NONE && *ret_to != FACT_NONE && *ret_to > *ret_from;
 }
 
-static void explain(struct model_build *b, struct model_growth *g)
+static void explain(struct model_build *b, const struct indexes *ix, struct model_growth *g)
 {
 	double seconds;
 
 	g->explained = FACT_NONE_F;
 	g->scale = 1;
-	g->grown_bytes = growth_of(b->m, g->pid, &seconds);
+	g->grown_bytes = growth_of(b->m, ix, g->pid, &seconds);
 	/* Two readings of a heap and the clocks do not begin and end at the same time. */
 	if (seconds > 0 && g->watched_s > 0)
 		g->scale = seconds / g->watched_s;
@@ -160,12 +194,13 @@ static bool same_site(const struct place *a, const struct place *b)
 	return a->site.name == b->site.name && a->site.caller == b->site.caller;
 }
 
-static int sum_process(struct model_build *b, const struct growth_design *d, const struct place *p,
-		       size_t first, size_t end, struct model_growth *ret)
+static int sum_process(struct model_build *b, const struct indexes *ix,
+		       const struct growth_design *d, const struct place *p, size_t first,
+		       size_t end, struct model_growth *ret)
 {
 	const struct hotspot *h = b->m->hotspot;
 	const struct hot_thread *t = &h->threads[h->growth[p[first].index].thread];
-	const struct fact_stack_grower *fact = grower_of(b->f, p[first].pid, p[first].kind);
+	const struct fact_stack_grower *fact = grower_of(b->f, ix, p[first].pid, p[first].kind);
 	uint64_t from, to, old_until = 0;
 	size_t sites = 1, at = first;
 	bool known = false;
@@ -204,7 +239,7 @@ static int sum_process(struct model_build *b, const struct growth_design *d, con
 	if (!known)
 		ret->kept = ret->named = FACT_NONE_F;
 	qsort(ret->sites, ret->site_count, sizeof(*ret->sites), by_kept);
-	explain(b, ret);
+	explain(b, ix, ret);
 	return 0;
 }
 
@@ -225,6 +260,7 @@ int model_build_growth(struct model_build *b)
 	struct growth_design design;
 	struct place *p;
 	struct site *sites;
+	struct indexes ix;
 	size_t n = 0, processes = 0;
 
 	for (size_t i = 0; i < b->f->stack_settings.count; i++) {
@@ -239,7 +275,7 @@ int model_build_growth(struct model_build *b)
 	p = arena_alloc(b->arena, h->growth_count * sizeof(*p));
 	sites = sites_of_stacks(b);
 	growth_design_init(&design, b->f, h);
-	if (!p || !sites)
+	if (!p || !sites || index_all(b, &ix) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < h->growth_count; i++) {
 		const struct hot_growth *g = &h->growth[i];
@@ -259,7 +295,7 @@ int model_build_growth(struct model_build *b)
 	for (size_t first = 0, i = 1; first < n && i <= n; i++) {
 		if (i < n && p[i].pid == p[first].pid && p[i].kind == p[first].kind)
 			continue;
-		if (sum_process(b, &design, p, first, i, &m->growth[m->growth_count++]) < 0)
+		if (sum_process(b, &ix, &design, p, first, i, &m->growth[m->growth_count++]) < 0)
 			return -ENOMEM;
 		first = i;
 	}

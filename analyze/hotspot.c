@@ -394,6 +394,7 @@ static int add_waits(struct build *b)
 			.longest_end_ns = o->longest_end_ns == FACT_NONE
 						  ? FACT_NONE_F
 						  : (double)o->longest_end_ns,
+			.longest_stack = lookup_get(&b->stack_ids, o->longest_stack, 0, NULL, 0),
 			.stack = lookup_get(&b->stack_ids, stack, 0, NULL, 0),
 			.waker = o->longest_waker,
 		};

@@ -65,8 +65,9 @@ struct hot_wait { /* a thread off the CPU, in one state */
 	double seconds; /* in the window, the last one that has not ended included */
 	uint64_t count; /* times; FACT_NONE: not known */
 	double still;	/* of it: off the CPU when the window ended; NaN: it was not */
-	double longest, longest_end_ns; /* NaN: another state's was longer */
-	uint32_t stack;			/* the longest one's, or the one it is in still; 0: none */
+	double longest, longest_end_ns; /* of those that ended; NaN: another state's was longer */
+	uint32_t longest_stack;		/* of that one; 0: none */
+	uint32_t stack;			/* the one it is in still, or else the longest one's */
 	uint64_t waker;			/* tid that ended the longest; FACT_NONE: nobody known */
 };
 

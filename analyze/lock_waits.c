@@ -269,8 +269,11 @@ static void longest_of(const struct hotspot *h, struct verdicts *k, struct lock_
 	w->longest_ended_by = FACT_NONE;
 	for (size_t i = 0; i < h->wait_count; i++) {
 		const struct hot_wait *t = &h->waits[i];
-		const struct verdict *v = verdict_of(h, k, t->stack, false);
+		const struct verdict *v = verdict_of(h, k, t->longest_stack, false);
 
+		/* Once it is woken it waits for a CPU, and its stack is still that of the lock. */
+		if (t->state != STACK_SLEEP && t->state != STACK_DISK)
+			continue;
 		if ((v->site != w->site && v->site != UNKNOWN) ||
 		    v->kind != (w->kernel ? KERNEL_LOCK : USER_LOCK) ||
 		    (!w->kernel && h->threads[t->thread].pid != w->pid) || isnan(t->longest) ||

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Who allocated what no counter has, where the kernel keeps account of its allocations: of
- * /proc/allocinfo and page_owner those places that fill none of the parts of the panorama.  They
- * name what is unaccounted for, and are no part themselves: their bytes are of another moment.
+ * /proc/allocinfo, or without it of page_owner, those places that fill none of the parts of the
+ * panorama.  They name what is unaccounted for, and are no part themselves: their bytes are of
+ * another moment.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +19,11 @@ static bool starts_with_any(const char *text, const char *const *list)
 		if (!strncmp(text, *list, strlen(*list)))
 			return true;
 	return false;
+}
+
+static bool by_page_owner(const struct fact_allocation *a)
+{
+	return !strcmp(a->place, "page_owner");
 }
 
 /* What fills slab, page cache, processes and the like, which have counters of their own. */
@@ -59,8 +65,7 @@ static bool is_counted(const struct fact_allocation *a)
 		"io_pages_map", NULL};
 
 	return starts_with_any(a->place, files) ||
-	       (a->function && !strcmp(a->place, "page_owner") &&
-		starts_with_any(a->function, functions));
+	       (a->function && by_page_owner(a) && starts_with_any(a->function, functions));
 }
 
 /* Largest first; of equals the one that stands first. */
@@ -82,6 +87,7 @@ static void insert(struct model *m, const struct fact_allocation *a)
 int model_build_uncounted(struct model_build *b)
 {
 	struct model *m = b->m;
+	bool allocinfo = false;
 
 	if (!b->f->allocations.count)
 		return 0;
@@ -91,7 +97,14 @@ int model_build_uncounted(struct model_build *b)
 	for (size_t i = 0; i < b->f->allocations.count; i++) {
 		const struct fact_allocation *a = &b->f->allocations.rows[i];
 
-		if (a->place && a->bytes != FACT_NONE && !is_counted(a))
+		allocinfo |= a->place && !by_page_owner(a);
+	}
+	for (size_t i = 0; i < b->f->allocations.count; i++) {
+		const struct fact_allocation *a = &b->f->allocations.rows[i];
+
+		/* Both tell of the same pages: with both captured, each would stand twice. */
+		if (a->place && a->bytes != FACT_NONE && !is_counted(a) &&
+		    !(allocinfo && by_page_owner(a)))
 			insert(m, a);
 	}
 	return 0;

@@ -12,12 +12,18 @@
 /* Growth of one cache over the window that is worth saying. */
 #define GROWTH (8 * MIB)
 
-/* The largest cache that is not reclaimable, if it has at least so much. */
-static const struct fact_slab *largest(const struct model *m, double least)
+/*
+ * The largest cache that is known not to be reclaimable, if it has at least so much.  Without
+ * /sys/kernel/slab it is not known of any, and one larger than SUnreclaim is not what it says.
+ */
+static const struct fact_slab *largest(const struct model *m, double least, double slab)
 {
-	for (size_t i = 0; i < m->slab_count; i++)
-		if (m->slabs[i]->reclaimable != 1 && m->slabs[i]->name)
-			return figure(m->slabs[i]->bytes) >= least ? m->slabs[i] : NULL;
+	for (size_t i = 0; i < m->slab_count; i++) {
+		const struct fact_slab *s = m->slabs[i];
+
+		if (s->reclaimable == 0 && s->name && figure(s->bytes) <= slab)
+			return figure(s->bytes) >= least ? s : NULL;
+	}
 	return NULL;
 }
 
@@ -39,12 +45,12 @@ int rule_slab_unreclaimable(const struct model *m, struct findings *out)
 {
 	double total = figure(m->memory_total), slab = meminfo(m, "SUnreclaim");
 	double before = figure(facts_counter_first(m->facts, "meminfo", "SUnreclaim"));
-	const struct fact_slab *top = largest(m, 0.25 * slab), *one;
+	const struct fact_slab *top = largest(m, 0.25 * slab, slab), *one;
 	struct finding *f;
 
 	if (!(total > 0))
 		return 0;
-	one = largest(m, fmax(ONE * total, ONE_LEAST));
+	one = largest(m, fmax(ONE * total, ONE_LEAST), slab);
 	if (slab >= LARGE * total && slab >= LEAST)
 		f = of_all(m, out, slab, top);
 	else if (one)
@@ -68,7 +74,7 @@ int rule_slab_unreclaimable(const struct model *m, struct findings *out)
 		const struct fact_slab *s = m->slabs[i];
 		double bytes = figure(s->bytes), grown = bytes - figure(s->bytes_first);
 
-		if (s->reclaimable == 1 || !s->name || !(bytes >= 0.05 * slab))
+		if (s->reclaimable == 1 || !s->name || !(bytes >= 0.05 * slab) || bytes > slab)
 			continue;
 		finding_because(out, f, "#slabs", "%s holds %s in %s objects%s%s", s->name,
 				size_words(out, bytes), count_words(out, figure(s->objects)),

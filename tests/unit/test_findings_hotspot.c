@@ -183,6 +183,51 @@ static void test_mutex(void **state)
 	done(j, f);
 }
 
+/* A long sleep for work that ended, before it slept for the lock to the end; and the time from
+ * being woken to running, which has the stack of the lock too. */
+static void test_longest_is_the_locks(void **state)
+{
+	struct facts *f = stacks();
+	struct fact_stack_offcpu *w;
+	uint64_t lock = stack(f, FUTEX, "__lll_lock_wait<pthread_mutex_lock<update<main"),
+		 idle = stack(f, "schedule<ep_poll<do_epoll_wait", "epoll_wait<serve<main");
+
+	process(f, 100, "app", 4);
+	fight(f, 100, FUTEX, "__lll_lock_wait<pthread_mutex_lock<update<main", STACK_SLEEP);
+	w = ADD(f, stack_offcpu);
+	w->thread = 101;
+	w->state = STACK_SLEEP;
+	w->total_ns = 8 * S;
+	w->count = 100;
+	w->longest_ns = 5 * S;
+	w->longest_stack = idle;
+	w->longest_waker = 103;
+	w->still_ns = S / 100;
+	w->still_stack = lock;
+	w = ADD(f, stack_offcpu);
+	w->thread = 102;
+	w->state = STACK_RUNNABLE;
+	w->total_ns = w->longest_ns = 3 * S;
+	w->count = 1;
+	w->longest_stack = lock;
+	w->longest_waker = 103;
+	w = ADD(f, stack_offcpu);
+	w->thread = 103;
+	w->state = STACK_SLEEP;
+	w->total_ns = 2 * S;
+	w->count = 2;
+	w->longest_ns = S / 4;
+	w->longest_stack = lock;
+	w->longest_waker = 102;
+	w->still_ns = S;
+	w->still_stack = idle;
+	struct judged j = judge(f);
+	const struct finding *n = must(j, "hotspot.lock-contention");
+
+	assert_contains(n->because[1].text, "250 ms, until thread 102 of app gave the lock up");
+	done(j, f);
+}
+
 /* Others' locks: read-write, Rust, Go, C++ wrappers, and the one of Python. */
 static void test_other_locks(void **state)
 {
@@ -422,9 +467,13 @@ static void test_no_burst(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mutex),	     cmocka_unit_test(test_other_locks),
-		cmocka_unit_test(test_kernel_locks), cmocka_unit_test(test_no_contention),
-		cmocka_unit_test(test_burst),	     cmocka_unit_test(test_no_burst),
+		cmocka_unit_test(test_mutex),
+		cmocka_unit_test(test_other_locks),
+		cmocka_unit_test(test_kernel_locks),
+		cmocka_unit_test(test_no_contention),
+		cmocka_unit_test(test_longest_is_the_locks),
+		cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_no_burst),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -234,9 +234,11 @@ static void who_waited(void **state)
 	assert_int_equal(h->waits[0].state, STACK_DISK);
 	assert_true(h->waits[0].seconds == 2 && h->waits[0].still == 2);
 	assert_int_equal(h->waits[0].stack, 1);
+	assert_int_equal(h->waits[0].longest_stack, 0);
 	assert_true(isnan(h->waits[0].longest));
 	assert_true(h->waits[1].seconds == 0.5 && h->waits[1].longest == 0.4);
 	assert_true(isnan(h->waits[1].still));
+	assert_int_equal(h->waits[1].longest_stack, 1);
 	assert_int_equal(h->waits[1].waker, 77);
 	assert_int_equal(h->threads[h->waits[2].thread].tid, FACT_NONE); /* of an unknown thread */
 	facts_destroy(t.f);

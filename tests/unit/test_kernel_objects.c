@@ -510,6 +510,22 @@ static void two_accounts(void **state)
 	assert_true(a->agrees);
 	done(j, f);
 
+	/* A guest's page tables are in one row alone. */
+	f = healthy();
+	scanned(f, 1);
+	kind(f, "page-table", 31 * MI / 4096);
+	kind(f, "other", 600 * MI / 4096);
+	meminfo_is(f, "SecPageTables", 50 * MI);
+	counter2(f, "vmstat", "nr_iommu_pages", 256, 256);
+	j = judge(f);
+	assert_int_equal(part(j.m, "kvm"), 49 * MI);
+	a = account(j.m, "Page tables");
+	assert_true(a->counted == (double)(31 * MI));
+	assert_string_equal(a->counters, "PageTables + nr_iommu_pages");
+	a = account(j.m, "Other kernel memory");
+	assert_true(a->counted == (double)((82 + 49) * MI));
+	done(j, f);
+
 	f = healthy();
 	j = judge(f);
 	assert_int_equal(j.m->account_count, 0);
