@@ -13,18 +13,6 @@
 
 /* ------------------------------------------------------------------ names */
 
-/* Names of one thing differ in underscores before and what the compiler hung on behind. */
-static const char *bare(const char *name)
-{
-	while (*name == '_')
-		name++;
-	if (!strncmp(name, "GI_", 3))
-		name += 3;
-	while (*name == '_')
-		name++;
-	return name;
-}
-
 static bool begins(const char *name, const char *const *list)
 {
 	for (; *list; list++)
@@ -89,13 +77,15 @@ static const char *const user_locks[] = {"lll_lock",
 static const char *const user_locks_within[] = {"::lock_contended",   "RawMutex::lock_slow",
 						"RawRwLock::lock_",   "Mutex::LockSlow",
 						"SpinLock::SlowLock", NULL};
-static const char *const user_wrappers_within[] = {"mutex::lock", "mutex_lock",	 "lock_guard",
-						   "unique_lock", "scoped_lock", "Mutex<",
-						   "Mutex::lock", NULL};
+static const char *const user_wrappers_within[] = {
+	"mutex::lock", "mutex_lock",  "lock_guard",	    "unique_lock", "scoped_lock",
+	"Mutex<",      "Mutex::lock", "condition_variable", NULL};
+/* They take their mutex again before they return: each is wanted by who waited. */
+static const char *const user_waits[] = {"pthread_cond_", NULL};
 
 static bool is_user_lock(const char *name)
 {
-	return begins(bare(name), user_locks) || contains(name, user_locks_within);
+	return begins(lock_bare_name(name), user_locks) || contains(name, user_locks_within);
 }
 
 /* ------------------------------------------------------------------ a stack */
@@ -104,6 +94,7 @@ enum waits_for { NOTHING, KERNEL_LOCK, USER_LOCK };
 
 struct verdict {
 	enum waits_for kind;
+	enum lock_object object;
 	uint32_t lock, site;
 };
 
@@ -122,13 +113,22 @@ static uint32_t user_frames(const struct hotspot *h, const struct hot_stack *s)
 	return n;
 }
 
+static bool called_by(const struct hotspot *h, const struct hot_stack *s, uint32_t i,
+		      const char *name)
+{
+	for (uint32_t k = 1; k <= 2 && k <= i; k++)
+		if (!strcmp(frame(h, s, i - k)->function, name))
+			return true;
+	return false;
+}
+
 static struct verdict kernel_lock(const struct hotspot *h, const struct hot_stack *s, uint32_t user,
 				  bool on_cpu)
 {
 	struct verdict v = {0};
 
 	for (uint32_t i = s->count; i-- > user;) {
-		const char *name = bare(frame(h, s, i)->function);
+		const char *name = lock_bare_name(frame(h, s, i)->function);
 		bool waits = begins(name, kernel_waits) || (on_cpu && begins(name, kernel_spins));
 
 		if (waits && v.kind == NOTHING) {
@@ -136,6 +136,8 @@ static struct verdict kernel_lock(const struct hotspot *h, const struct hot_stac
 			v.lock = h->frames[s->first + i];
 		} else if (v.kind != NOTHING && !waits && !begins(name, kernel_wrappers)) {
 			v.site = h->frames[s->first + i];
+			v.object = lock_object(frame(h, s, i)->function,
+					       called_by(h, s, i, "seq_read"));
 			return v;
 		}
 	}
@@ -148,14 +150,15 @@ static struct verdict user_lock(const struct hotspot *h, const struct hot_stack 
 	bool futex = false;
 
 	for (uint32_t i = user; i < s->count; i++)
-		futex |= begins(bare(frame(h, s, i)->function), futex_waits);
+		futex |= begins(lock_bare_name(frame(h, s, i)->function), futex_waits);
 	for (uint32_t i = user; futex && i-- > 0 && user - i <= NEAR;) {
 		const char *name = frame(h, s, i)->function;
 
 		if (is_user_lock(name)) {
 			v.kind = USER_LOCK;
 			v.lock = h->frames[s->first + i];
-		} else if (v.kind == USER_LOCK && !contains(name, user_wrappers_within)) {
+		} else if (v.kind == USER_LOCK && !contains(name, user_wrappers_within) &&
+			   !begins(lock_bare_name(name), user_waits)) {
 			v.site = h->frames[s->first + i];
 			return v;
 		}
@@ -179,10 +182,24 @@ static struct verdict look(const struct hotspot *h, const struct hot_stack *s, b
 
 struct record {
 	struct verdict v;
-	uint64_t pid; /* 0 of the kernel's */
+	uint64_t pid; /* 0 of the kernel's, but for those of which a process has one */
+	uint32_t key; /* its site; of mmap_lock, that has many, none */
 	uint32_t thread;
 	double slept_s, spun_s;
 };
+
+static bool is_mm(const struct verdict *v)
+{
+	return v->kind == KERNEL_LOCK && (v->object == LOCK_MM || v->object == LOCK_OTHER_MM);
+}
+
+static struct record record_of(const struct verdict *v, const struct hot_thread *t)
+{
+	bool of_process = v->kind == USER_LOCK || v->object == LOCK_MM;
+
+	return (struct record){
+		.v = *v, .pid = of_process ? t->pid : 0, .key = is_mm(v) ? UNKNOWN : v->site};
+}
 
 static int by_lock(const void *a, const void *b)
 {
@@ -192,14 +209,24 @@ static int by_lock(const void *a, const void *b)
 		return x->v.kind < y->v.kind ? -1 : 1;
 	if (x->pid != y->pid)
 		return x->pid < y->pid ? -1 : 1;
-	if (x->v.site != y->v.site)
-		return x->v.site < y->v.site ? -1 : 1;
+	if (x->v.object != y->v.object)
+		return x->v.object < y->v.object ? -1 : 1;
+	if (x->key != y->key)
+		return x->key < y->key ? -1 : 1;
 	return x->thread < y->thread ? -1 : x->thread > y->thread;
+}
+
+static int by_site(const void *a, const void *b)
+{
+	const struct record *x = a, *y = b;
+
+	return x->v.site < y->v.site ? -1 : x->v.site > y->v.site;
 }
 
 static bool same_lock(const struct record *x, const struct record *y)
 {
-	return x->v.kind == y->v.kind && x->pid == y->pid && x->v.site == y->v.site;
+	return x->v.kind == y->v.kind && x->pid == y->pid && x->v.object == y->v.object &&
+	       x->key == y->key;
 }
 
 static int longest_first(const void *a, const void *b)
@@ -252,15 +279,20 @@ static size_t gather(const struct hotspot *h, struct verdicts *k, struct record 
 		if (v->kind == NOTHING || t->own ||
 		    (!on && s->state != STACK_SLEEP && s->state != STACK_DISK))
 			continue;
-		out[n++] = (struct record){
-			.v = *v,
-			.pid = v->kind == USER_LOCK ? t->pid : 0,
-			.thread = s->thread,
-			.slept_s = on ? 0 : (double)s->ns / 1e9,
-			.spun_s = on ? period(h) : 0,
-		};
+		out[n] = record_of(v, t);
+		out[n].thread = s->thread;
+		out[n].slept_s = on ? 0 : (double)s->ns / 1e9;
+		out[n++].spun_s = on ? period(h) : 0;
 	}
 	return n;
+}
+
+static bool is_about(const struct verdict *v, const struct hot_thread *t, const struct lock_wait *w)
+{
+	if (v->kind != (w->kernel ? KERNEL_LOCK : USER_LOCK) || v->object != w->object ||
+	    ((!w->kernel || w->object == LOCK_MM) && t->pid != w->pid))
+		return false;
+	return is_mm(v) || v->site == w->site || v->site == UNKNOWN;
 }
 
 static void longest_of(const struct hotspot *h, struct verdicts *k, struct lock_wait *w)
@@ -274,9 +306,7 @@ static void longest_of(const struct hotspot *h, struct verdicts *k, struct lock_
 		/* Once it is woken it waits for a CPU, and its stack is still that of the lock. */
 		if (t->state != STACK_SLEEP && t->state != STACK_DISK)
 			continue;
-		if ((v->site != w->site && v->site != UNKNOWN) ||
-		    v->kind != (w->kernel ? KERNEL_LOCK : USER_LOCK) ||
-		    (!w->kernel && h->threads[t->thread].pid != w->pid) || isnan(t->longest) ||
+		if (!is_about(v, &h->threads[t->thread], w) || isnan(t->longest) ||
 		    t->longest <= w->longest_s)
 			continue;
 		w->longest_s = t->longest;
@@ -284,12 +314,42 @@ static void longest_of(const struct hotspot *h, struct verdicts *k, struct lock_
 	}
 }
 
-/* records[0..n): of one lock, by thread. */
-static struct lock_wait add_up(const struct hotspot *h, const struct record *r, size_t n,
+static void keep_site(struct lock_wait *w, struct lock_site s)
+{
+	w->site_count++;
+	for (size_t i = 0; i < LOCK_SITES; i++)
+		if (i + 1 == w->site_count || s.seconds > w->sites[i].seconds) {
+			struct lock_site less = w->sites[i];
+
+			w->sites[i] = s;
+			s = less;
+		}
+	w->site = w->sites[0].name;
+}
+
+/* records[0..n): of one lock.  They are sorted anew. */
+static void add_sites(struct lock_wait *w, struct record *r, size_t n)
+{
+	struct lock_site s = {0};
+
+	qsort(r, n, sizeof(*r), by_site);
+	for (size_t i = 0; i < n; i++) {
+		s.name = r[i].v.site;
+		s.seconds += r[i].slept_s + r[i].spun_s;
+		if (i + 1 < n && r[i + 1].v.site == s.name)
+			continue;
+		keep_site(w, s);
+		s.seconds = 0;
+	}
+}
+
+/* records[0..n): of one lock, by thread; in no order afterwards. */
+static struct lock_wait add_up(const struct hotspot *h, struct record *r, size_t n,
 			       const double *active)
 {
 	const struct hot_thread *t = &h->threads[r->thread];
 	struct lock_wait w = {.kernel = r->v.kind == KERNEL_LOCK,
+			      .object = r->v.object,
 			      .lock = r->v.lock,
 			      .site = r->v.site,
 			      .pid = t->pid};
@@ -313,40 +373,46 @@ static struct lock_wait add_up(const struct hotspot *h, const struct record *r, 
 		}
 		of_thread = 0;
 	}
+	add_sites(&w, r, n);
 	return w;
+}
+
+/* Of each process's the longest first, but known ones before one that is not; the kernel's last. */
+static int by_process(const void *a, const void *b)
+{
+	const struct lock_wait *x = a, *y = b;
+	bool unknown = x->site == UNKNOWN;
+
+	if (x->kernel != y->kernel)
+		return x->kernel ? 1 : -1;
+	if (!x->kernel && x->pid != y->pid)
+		return x->pid < y->pid ? -1 : 1;
+	if (unknown != (y->site == UNKNOWN))
+		return unknown ? 1 : -1;
+	return longest_first(a, b);
 }
 
 /* Waits whose stack was cut are for the lock that its process waits for most, if for any. */
 static size_t merge_unknown(struct lock_wait *w, size_t n)
 {
-	size_t kept = 0;
+	size_t kept = 0, first = 0; /* of this process */
 
-	/* One that is not known may be the longest of its process: known ones first. */
-	for (size_t i = 0; i + 1 < n; i++)
-		for (size_t k = i + 1; k < n && w[i].site == UNKNOWN; k++)
-			if (!w[k].kernel && w[k].pid == w[i].pid) {
-				struct lock_wait known = w[k];
-
-				w[k] = w[i];
-				w[i] = known;
-			}
-
+	qsort(w, n, sizeof(*w), by_process);
 	for (size_t i = 0; i < n; i++) {
-		size_t k = 0;
+		struct lock_wait one = w[i];
 
-		while (k < kept && (w[i].kernel || w[k].kernel || w[k].pid != w[i].pid))
-			k++;
-		if (w[i].site != UNKNOWN || k == kept) {
-			w[kept++] = w[i];
+		if (!kept || one.kernel || one.pid != w[first].pid)
+			first = kept;
+		if (one.site != UNKNOWN || first == kept) {
+			if (one.site == UNKNOWN)
+				one.site = one.lock;
+			w[kept++] = one;
 			continue;
 		}
-		w[k].slept_s += w[i].slept_s;
-		w[k].threads = w[k].threads > w[i].threads ? w[k].threads : w[i].threads;
-		w[k].active_s = fmax(w[k].active_s, w[i].active_s);
+		w[first].slept_s += one.slept_s;
+		w[first].threads = w[first].threads > one.threads ? w[first].threads : one.threads;
+		w[first].active_s = fmax(w[first].active_s, one.active_s);
 	}
-	for (size_t i = 0; i < kept; i++)
-		if (w[i].site == UNKNOWN)
-			w[i].site = w[i].lock;
 	return kept;
 }
 
@@ -367,7 +433,6 @@ static int add_all(const struct hotspot *h, struct verdicts *k, struct record *r
 			end++;
 		out[at++] = add_up(h, &records[i], end - i, active);
 	}
-	qsort(out, locks, sizeof(*out), longest_first);
 	locks = merge_unknown(out, locks);
 	qsort(out, locks, sizeof(*out), longest_first);
 	/* Of the few that matter. */

@@ -7,10 +7,22 @@
 #pragma once
 
 #include "hotspot.h"
+#include "lock_sites.h"
+
+#define LOCK_SITES 4
+
+struct lock_site {
+	uint32_t name;
+	double seconds;
+};
 
 struct lock_wait {
 	bool kernel;
-	uint32_t lock, site;	/* names: what waits, and the function that wants the lock */
+	enum lock_object object; /* of the kernel's */
+	uint32_t lock, site;	 /* names: what waits, and the function that wants the lock */
+	/* Of mmap_lock, which many functions want: the ones most waited in, longest first. */
+	struct lock_site sites[LOCK_SITES];
+	size_t site_count;	/* of all; of other locks 1 */
 	const char *comm;	/* of the process; of the kernel's locks of who waited longest */
 	uint64_t pid;		/* FACT_NONE: of several */
 	double slept_s, spun_s; /* of all threads together; estimates where stacks were drawn */

@@ -16,72 +16,53 @@
 #define ACTIVE 0.1    /* threads at work, on average: somebody holds the lock to some end */
 #define SPINNING 0.05 /* of all CPUs' time, at a spin lock */
 
-/* Where the kernel's own locks are wanted, and what that is about. */
-static const struct {
-	const char *site, *about, *advice;
-} known[] = {
-	{"do_unlinkat", "a directory", "directory"},
-	{"open_last_lookups", "a directory", "directory"},
-	{"path_openat", "a directory", "directory"},
-	{"filename_create", "a directory", "directory"},
-	{"lock_rename", "directories", "directory"},
-	{"iterate_dir", "a directory", "directory"},
-	{"lookup_slow", "a directory", "directory"},
-	{"ext4_buffered_write_iter", "a file that several write", "file"},
-	{"xfs_file_buffered_write", "a file that several write", "file"},
-	{"generic_file_write_iter", "a file that several write", "file"},
-	{"do_truncate", "a file", "file"},
-	{"lock_mm_and_find_vma", "a process's address space (mmap_lock)", "mmap"},
-	{"do_user_addr_fault", "a process's address space (mmap_lock)", "mmap"},
-	{"vm_mmap_pgoff", "a process's address space (mmap_lock)", "mmap"},
-	{"__vm_munmap", "a process's address space (mmap_lock)", "mmap"},
-	{"do_madvise", "a process's address space (mmap_lock)", "mmap"},
-	{"mprotect_fixup", "a process's address space (mmap_lock)", "mmap"},
-	{"do_mprotect_pkey", "a process's address space (mmap_lock)", "mmap"},
-	{"kernfs_", "the kernel's tree of /sys and cgroups", "kernfs"},
-	{"rtnetlink_rcv", "the network configuration (RTNL)", "rtnl"},
-	{"cgroup_", "the tree of cgroups", "kernfs"},
+struct about {
+	const char *one, *several, *advice;
 };
 
-static const char *about(const char *site, const char **ret_advice)
+/* several: there is one of each object, and those who wait may wait for different ones. */
+static struct about about(enum lock_object object)
 {
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (!strncmp(site, known[i].site, strlen(known[i].site))) {
-			*ret_advice = known[i].advice;
-			return known[i].about;
-		}
-	*ret_advice = "";
-	return NULL;
-}
-
-static void advise_kernel(struct findings *out, struct finding *f, const char *what)
-{
-	if (!strcmp(what, "directory"))
-		finding_advice(out, f,
-			       "Let the threads work in different directories: names are made, "
-			       "removed and looked up in one directory by one thread at a time.");
-	else if (!strcmp(what, "file"))
-		finding_advice(out, f,
-			       "Let each thread write a file of its own, or write with O_DIRECT "
-			       "where the file system lets direct writes run side by side.");
-	else if (!strcmp(what, "mmap"))
-		finding_advice(out, f,
-			       "Have the process map and unmap less: reuse buffers, raise malloc's "
-			       "M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, populate beforehand, or use "
-			       "processes instead of threads.");
-	else if (!strcmp(what, "kernfs"))
-		finding_advice(out, f,
-			       "Find what reads /sys or makes cgroups all the time (monitoring "
-			       "agents, short-lived containers), and let it do so less often.");
-	else if (!strcmp(what, "rtnl"))
-		finding_advice(out, f,
-			       "Find what changes or lists network interfaces and routes all the "
-			       "time, and let it do so less often.");
-	else
-		finding_advice(
-			out, f,
-			"Look at the stacks off the CPU of these threads: what all of them "
-			"do to one object is to be spread over several, or done less often.");
+	switch (object) {
+	case LOCK_DIRECTORY:
+		return (struct about){
+			"a directory", "directories",
+			"Let the threads work in different directories: names are made, removed "
+			"and looked up in one directory by one thread at a time."};
+	case LOCK_FILE:
+		return (struct about){
+			"a file that several write", "files that several write",
+			"Let each thread write a file of its own, or write with O_DIRECT where the "
+			"file system lets direct writes run side by side."};
+	case LOCK_MM:
+		return (struct about){
+			"a process's address space (mmap_lock)", NULL,
+			"Have the process map and unmap less: reuse buffers, raise malloc's "
+			"M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, populate beforehand, or use "
+			"processes instead of threads."};
+	case LOCK_OTHER_MM:
+		return (struct about){
+			"another process's address space (mmap_lock)",
+			"other processes' address spaces (mmap_lock)",
+			"Let what reads /proc/PID/maps, smaps or other processes' memory "
+			"(monitoring agents, debuggers, ps) do so less often; and look at what "
+			"those processes do that maps and unmaps so much."};
+	case LOCK_KERNFS:
+		return (struct about){
+			"the kernel's tree of /sys and cgroups", NULL,
+			"Find what reads /sys or makes cgroups all the time (monitoring agents, "
+			"short-lived containers), and let it do so less often."};
+	case LOCK_RTNL:
+		return (struct about){
+			"the network configuration (RTNL)", NULL,
+			"Find what changes or lists network interfaces and routes all the time, "
+			"and let it do so less often."};
+	default:
+		return (struct about){
+			NULL, "",
+			"Look at the stacks off the CPU of these threads: what all of them do to "
+			"one object is to be spread over several, or done less often."};
+	}
 }
 
 static void advise_user(struct findings *out, struct finding *f, const struct hotspot *h,
@@ -130,20 +111,53 @@ static void say_longest(struct findings *out, struct finding *f, const struct ho
 				h->threads[thread].process_comm);
 }
 
+/* What waits, and where. */
+static const char *headline(const struct hotspot *h, struct findings *out,
+			    const struct lock_wait *w, double average, bool several)
+{
+	const char *site = h->names[w->site].function;
+	struct about k = about(w->object);
+	const char *of = several ? k.several : k.one;
+
+	if (!w->kernel)
+		return arena_printf(out->arena,
+				    "%.1f threads at a time wait for a lock in %s of %s", average,
+				    site, w->comm);
+	if (w->site_count > 1)
+		site = arena_printf(out->arena, "%s and %zu other function%s,", site,
+				    w->site_count - 1, w->site_count > 2 ? "s" : "");
+	return arena_printf(
+		out->arena, "%.1f threads at a time wait for %s of the kernel's in %s%s%s", average,
+		several ? "locks" : "a lock", site, of && *of ? " of " : "", of ? of : "");
+}
+
+static void say_sites(struct findings *out, struct finding *f, const struct hotspot *h,
+		      const struct lock_wait *w)
+{
+	size_t n = w->site_count < LOCK_SITES ? w->site_count : LOCK_SITES;
+	const char *text = "";
+
+	if (w->site_count < 2)
+		return;
+	for (size_t i = 0; i < n; i++)
+		text = arena_printf(out->arena, "%s%s%s (%s)", text, i ? ", " : "",
+				    h->names[w->sites[i].name].function,
+				    seconds_words(out, w->sites[i].seconds));
+	finding_because(out, f, "#off-cpu", "they wanted it in %s%s", text,
+			n < w->site_count ? " …" : "");
+}
+
 static void report(const struct hotspot *h, struct findings *out, const struct lock_wait *w,
 		   double window)
 {
 	double waited = w->slept_s + w->spun_s, average = waited / window;
-	const char *site = h->names[w->site].function, *advice = "";
-	const char *of = w->kernel ? about(site, &advice) : NULL;
+	bool several = w->kernel && w->pid == FACT_NONE && about(w->object).several;
 	struct finding *f;
 
-	f = finding_add(
-		out, "hotspot.lock-contention",
-		average >= WAITING_WARN ? SEVERITY_WARNING : SEVERITY_INFO, CONFIDENCE_HIGH,
-		w->kernel ? "%.1f threads at a time wait for a lock of the kernel's in %s%s%s"
-			  : "%.1f threads at a time wait for a lock in %s%s%s",
-		average, site, of || !w->kernel ? " of " : "", w->kernel ? of ? of : "" : w->comm);
+	f = finding_add(out, "hotspot.lock-contention",
+			average >= WAITING_WARN ? SEVERITY_WARNING : SEVERITY_INFO,
+			several ? CONFIDENCE_MEDIUM : CONFIDENCE_HIGH, "%s",
+			headline(h, out, w, average, several));
 	if (!f)
 		return;
 	f->weight = waited;
@@ -159,9 +173,14 @@ static void report(const struct hotspot *h, struct findings *out, const struct l
 	if (w->spun_s >= SHARE * waited)
 		finding_because(out, f, "#functions", "%s of that they spun on the CPU",
 				seconds_words(out, w->spun_s));
+	say_sites(out, f, h, w);
 	say_longest(out, f, h, w);
+	if (several)
+		finding_because(out, f, "#off-cpu",
+				"each object has a lock of its own there, and which ones these "
+				"were is not known: they may be different fights");
 	if (w->kernel)
-		advise_kernel(out, f, advice);
+		finding_advice(out, f, "%s", about(w->object).advice);
 	else
 		advise_user(out, f, h, w);
 	f->wrong_if = "the lock is how these threads hand work to each other, one at a time";

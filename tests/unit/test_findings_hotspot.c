@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Findings made of stacks: who fights for a lock, who took the CPUs, and who only looks like it. */
+#include "../../analyze/lock_waits.h"
 #include "findings_testing.h"
 
 #define HZ 100
@@ -244,6 +245,10 @@ static void test_other_locks(void **state)
 		{"__lll_lock_wait<pthread_mutex_lock<std::mutex::lock<std::lock_guard::lock_guard<"
 		 "put<main",
 		 "put"},
+		/* It was told that there is work, and now its mutex is another's. */
+		{"__lll_lock_wait<__pthread_mutex_cond_lock<__pthread_cond_wait_common<"
+		 "___pthread_cond_wait<std::condition_variable::wait<take_job<main",
+		 "take_job"},
 		{"pthread_cond_timedwait<take_gil<PyEval_RestoreThread<time_sleep", "PyEval"},
 	};
 
@@ -273,10 +278,22 @@ static void test_kernel_locks(void **state)
 	struct judged j = judge(f);
 	const struct finding *n = must(j, "hotspot.lock-contention");
 
-	assert_contains(n->title, "a lock of the kernel's in do_unlinkat of a directory");
+	/* Perhaps each process has a directory of its own. */
+	assert_contains(n->title, "wait for locks of the kernel's in do_unlinkat of directories");
+	assert_int_equal(n->confidence, CONFIDENCE_MEDIUM);
 	assert_contains(n->because[0].text, "4 threads of several processes");
 	assert_string_equal(n->scope_kind, "host");
 	assert_contains(n->advice[0], "different directories");
+	done(j, f);
+
+	f = stacks();
+	process(f, 100, "a", 4);
+	fight(f, 100, "schedule<rwsem_down_write_slowpath<down_write<do_unlinkat<__x64_sys_unlink",
+	      "unlink", STACK_DISK);
+	j = judge(f);
+	n = must(j, "hotspot.lock-contention");
+	assert_contains(n->title, "a lock of the kernel's in do_unlinkat of a directory");
+	assert_int_equal(n->confidence, CONFIDENCE_HIGH);
 	done(j, f);
 
 	/* At a spin lock nobody sleeps. */
@@ -293,6 +310,130 @@ static void test_kernel_locks(void **state)
 	assert_contains(n->title, "__dev_queue_xmit");
 	assert_contains(n->because[1].text, "spun on the CPU");
 	done(j, f);
+}
+
+/* Of each process one finding, however many functions want its lock. */
+static void test_mmap_lock(void **state)
+{
+	static const char *const sites[] = {
+		"schedule<rwsem_down_write_slowpath<down_write_killable<vm_mmap_pgoff<ksys_mmap",
+		"schedule<rwsem_down_write_slowpath<down_write_killable<__vm_munmap<sys",
+		"schedule<rwsem_down_read_slowpath<down_read<__mm_populate<vm_mmap_pgoff",
+		"schedule<rwsem_down_write_slowpath<down_write_killable<__x64_sys_brk<do_syscall",
+		"schedule<rwsem_down_read_slowpath<down_read_killable<__get_user_pages_locked<a",
+	};
+	struct facts *f = stacks();
+	size_t count = 0;
+
+	process(f, 100, "app", 4);
+	process(f, 200, "db", 4);
+	for (uint64_t pid = 100; pid <= 200; pid += 100) {
+		uint64_t works = stack(f, "", "work<main");
+
+		for (uint64_t i = 0; i < 4; i++)
+			on_cpu(f, pid + i, works, 0, 1);
+		for (size_t k = 0; k < sizeof(sites) / sizeof(*sites); k++)
+			for (uint64_t i = 0; i < 4; i++)
+				off_cpu(f, pid + i, stack(f, sites[k], "mmap<main"), STACK_DISK, 50,
+					k == 1 ? 0.05 : 0.02);
+	}
+	struct fact_stack_offcpu *w = ADD(f, stack_offcpu);
+
+	w->thread = 101;
+	w->state = STACK_DISK;
+	w->total_ns = 8 * S;
+	w->count = 100;
+	w->longest_ns = S / 2;
+	w->longest_stack = 4; /* of the three sites one that is not first */
+	w->longest_waker = 102;
+	struct judged j = judge(f);
+	const struct finding *n = must(j, "hotspot.lock-contention");
+
+	assert_string_equal(n->title,
+			    "2.6 threads at a time wait for a lock of the kernel's in __vm_munmap "
+			    "and 4 other functions, of a process's address space (mmap_lock)");
+	assert_string_equal(n->scope_name, "app (100)");
+	assert_contains(n->because[1].text, "__vm_munmap (10 s), ");
+	assert_contains(n->because[1].text, "…");
+	assert_contains(n->because[2].text, "500 ms, until thread 102 of app");
+	for (size_t i = 0; i < j.f->count; i++)
+		count += !strcmp(j.f->rows[i].id, "hotspot.lock-contention");
+	assert_int_equal(count, 2);
+	done(j, f);
+
+	/* Who reads another's map waits for that one's lock, not for its own; and what is read like
+	 * that need not be a map. */
+	static const struct {
+		const char *kernel, *title;
+	} readers[] = {
+		{"schedule<rwsem_down_read_slowpath<down_read_killable<m_start<seq_read_iter<"
+		 "seq_read<vfs_read",
+		 "in m_start of other processes' address spaces (mmap_lock)"},
+		{"schedule<rwsem_down_read_slowpath<down_read<m_start<seq_read_iter<vfs_read",
+		 "locks of the kernel's in m_start"},
+		{"schedule<rwsem_down_read_slowpath<down_read<__access_remote_vm<get_cmdline",
+		 "in __access_remote_vm of other processes' address spaces"},
+	};
+
+	for (size_t i = 0; i < sizeof(readers) / sizeof(*readers); i++) {
+		f = stacks();
+		process(f, 100, "ps", 2);
+		process(f, 102, "agent", 2);
+		fight(f, 100, readers[i].kernel, "read<main", STACK_DISK);
+		j = judge(f);
+		n = must(j, "hotspot.lock-contention");
+		assert_contains(n->title, readers[i].title);
+		assert_int_equal(strstr(n->title, "mmap_lock") != NULL, i != 1);
+		assert_int_equal(n->confidence, CONFIDENCE_MEDIUM);
+		assert_int_equal(j.f->count, 1);
+		done(j, f);
+	}
+}
+
+/* As many as a hostile archive has: known and cut stacks of a process each, and kernel's locks. */
+static void test_many_locks(void **state)
+{
+	enum { PIDS = 200000 };
+	struct hot_name names[] = {{"main", "app", false, false},
+				   {"update", "app", false, false},
+				   {"__lll_lock_wait", "libc", false, false},
+				   {"futex_wait", "[kernel]", true, false}};
+	uint32_t frames[] = {0, 1, 2, 3, 2, 3};
+	struct hot_stack stack[] = {{0}, {.first = 0, .count = 4}, {.first = 4, .count = 2}};
+	struct hotspot h = {.names = names,
+			    .name_count = 4,
+			    .frames = frames,
+			    .frame_count = 6,
+			    .stacks = stack,
+			    .stack_count = 3,
+			    .thread_count = PIDS,
+			    .hz = HZ};
+	struct lock_wait *w = NULL;
+	size_t n = 0, merged = 0;
+
+	h.threads = calloc(PIDS, sizeof(*h.threads));
+	h.samples = calloc(2 * PIDS, sizeof(*h.samples));
+	if (!h.threads || !h.samples)
+		abort();
+	for (uint32_t i = 0; i < PIDS; i++) {
+		h.threads[i] = (struct hot_thread){
+			.pid = i + 1, .tid = i + 1, .comm = "a", .process_comm = "a", .cgroup = ""};
+		h.samples[h.sample_count++] = (struct hot_sample){
+			.thread = i, .stack = 2, .state = STACK_SLEEP, .ns = 2 * S};
+		if (i % 2)
+			h.samples[h.sample_count++] = (struct hot_sample){
+				.thread = i, .stack = 1, .state = STACK_SLEEP, .ns = S};
+	}
+	assert_int_equal(lock_waits(&h, &w, &n), 0);
+	assert_int_equal(n, PIDS);
+	for (size_t i = 0; i < n; i++) {
+		merged += w[i].slept_s == 3;
+		assert_int_equal(w[i].site, w[i].pid % 2 ? 2 : 1);
+	}
+	assert_int_equal(merged, PIDS / 2);
+	free(w);
+	free(h.threads);
+	free(h.samples);
 }
 
 /* Idle workers, turns at a lock with nobody at work, little waiting beside much work, one alone. */
@@ -471,6 +612,8 @@ int main(void)
 		cmocka_unit_test(test_other_locks),
 		cmocka_unit_test(test_kernel_locks),
 		cmocka_unit_test(test_no_contention),
+		cmocka_unit_test(test_mmap_lock),
+		cmocka_unit_test(test_many_locks),
 		cmocka_unit_test(test_longest_is_the_locks),
 		cmocka_unit_test(test_burst),
 		cmocka_unit_test(test_no_burst),
