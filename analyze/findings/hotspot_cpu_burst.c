@@ -4,6 +4,9 @@
  * before and after.  The window is cut into slots; a burst is two or more in a row in which the
  * processes of one name have half of all CPUs' time.  A load that is there most of the time is
  * none, and of one that was there when the window began it is not known how long it lasts.
+ *
+ * To use the CPUs when nobody else wants them is what they are for: it is worth a warning only when
+ * it lasts and others wait meanwhile.  Of one or two CPUs a single busy thread has half.
  */
 #include <errno.h>
 #include <math.h>
@@ -20,6 +23,10 @@
 #define QUIET 0.1	/* at other times */
 #define CALM 0.2	/* of what it takes in the burst */
 #define SAMPLES_LEAST 4 /* of a slot, for half of it to mean something */
+#define LASTS_S 2.0	/* for a warning */
+#define OTHERS_WAIT 0.5 /* of others' threads, on average: somebody minds */
+#define FEW_CPUS 2.0	/* half of them is one busy thread */
+#define FEW_LEAST 1.25	/* CPUs, there: more than that one thread */
 #define PROGRAMS 16	/* that are looked at, the hottest ones */
 
 struct program {
@@ -32,6 +39,7 @@ struct bursts {
 	const struct hotspot *h;
 	uint64_t slot_ns;
 	size_t slots;
+	double cpus;
 	double capacity;   /* samples of a slot when all CPUs are busy */
 	uint32_t *counts;  /* of one program, by slot */
 	bool *in, *beside; /* slots of a burst, and those next to one */
@@ -41,7 +49,9 @@ struct burst {
 	size_t first, end; /* slots, of the longest */
 	size_t times, slots;
 	double share, elsewhere; /* of all CPUs' time */
+	double others;		 /* threads that waited for a CPU in the longest, on average */
 	bool to_the_end;
+	bool kernel; /* a kernel thread's: no stack began in a program */
 };
 
 static int by_comm(const void *a, const void *b)
@@ -133,6 +143,51 @@ static void mark(struct bursts *b, struct burst *ret)
 	}
 }
 
+static double seconds_of(const struct bursts *b, const struct burst *u)
+{
+	return (double)((u->end - u->first) * b->slot_ns) / 1e9;
+}
+
+/* Times off the CPU are told at their end; one may stand for others that were not drawn. */
+static double others_waiting(const struct bursts *b, const char *comm, const struct burst *u)
+{
+	const struct hotspot *h = b->h;
+	double first = (double)(h->start_ns + u->first * b->slot_ns);
+	double end = (double)(h->start_ns + u->end * b->slot_ns), waited = 0;
+
+	for (size_t i = 0; i < h->sample_count; i++) {
+		const struct hot_sample *s = &h->samples[i];
+		double to = (double)s->time_ns, from = to - (double)s->took_ns;
+
+		if ((s->state != STACK_RUNNABLE && s->state != STACK_PREEMPTED) || !s->took_ns ||
+		    h->threads[s->thread].own || !strcmp(h->threads[s->thread].process_comm, comm))
+			continue;
+		from = fmax(from, first);
+		to = fmin(to, end);
+		if (to > from)
+			waited += (to - from) * (double)s->ns / (double)s->took_ns;
+	}
+	return waited / (end - first);
+}
+
+static bool is_kernel_thread(const struct bursts *b, const char *comm)
+{
+	const struct hotspot *h = b->h;
+	bool any = false;
+
+	for (size_t i = 0; i < h->sample_count; i++) {
+		const struct hot_stack *k = &h->stacks[h->samples[i].stack];
+
+		if (!is_of(h, &h->samples[i], comm) || !k->count)
+			continue;
+		/* Root first; one that was cut says nothing of where it began. */
+		if (k->truncated || !h->names[h->frames[k->first]].kernel)
+			return false;
+		any = true;
+	}
+	return any;
+}
+
 static bool find(struct bursts *b, const char *comm, struct burst *ret)
 {
 	double inside = 0, outside = 0;
@@ -153,7 +208,12 @@ static bool find(struct bursts *b, const char *comm, struct burst *ret)
 		return false;
 	ret->share = inside / (double)ret->slots / b->capacity;
 	ret->elsewhere = outside / (double)others / b->capacity;
-	return ret->elsewhere <= QUIET && ret->elsewhere <= CALM * ret->share;
+	if (ret->elsewhere > QUIET || ret->elsewhere > CALM * ret->share)
+		return false;
+	ret->others = others_waiting(b, comm, ret);
+	ret->kernel = is_kernel_thread(b, comm);
+	return b->cpus > FEW_CPUS || ret->share * b->cpus >= FEW_LEAST ||
+	       ret->others >= OTHERS_WAIT;
 }
 
 /* ------------------------------------------------------------------ in words */
@@ -218,12 +278,33 @@ static void say_functions(const struct bursts *b, const char *comm, const struct
 	free(t);
 }
 
+static void advise(struct findings *out, struct finding *f, const struct burst *u)
+{
+	/* Less of it is more of what it does for all. */
+	if (u->kernel) {
+		finding_advice(
+			out, f,
+			"It is a thread of the kernel's, which works for others: its "
+			"functions tell what for.  Look for who allocated, sent, received or "
+			"wrote much at that time; to slow the thread itself down helps nobody.");
+		return;
+	}
+	finding_advice(
+		out, f,
+		"Find what starts it at that time (cron, systemd timers, a request, a garbage "
+		"collection), and spread it out or move it to where nobody waits.");
+	finding_advice(out, f,
+		       "Keep CPUs for the others: less weight for it (nice 19, cpu.weight 10) or a "
+		       "quota (systemctl set-property UNIT CPUQuota=50%%).");
+}
+
 static void report(const struct model *m, struct findings *out, const struct bursts *b,
 		   const struct program *p, const struct burst *u)
 {
 	uint64_t from = b->h->start_ns + u->first * b->slot_ns;
-	double s = (double)((u->end - u->first) * b->slot_ns) / 1e9;
-	bool all = u->share >= TAKES_ALL && !u->to_the_end;
+	double s = seconds_of(b, u);
+	bool all =
+		u->share >= TAKES_ALL && !u->to_the_end && s >= LASTS_S && u->others >= OTHERS_WAIT;
 	struct finding *f;
 
 	f = finding_add(out, "hotspot.cpu-burst", all ? SEVERITY_WARNING : SEVERITY_INFO,
@@ -244,13 +325,12 @@ static void report(const struct model *m, struct findings *out, const struct bur
 				"%zu such bursts, %s altogether; this is the longest", u->times,
 				seconds_words(out, (double)(u->slots * b->slot_ns) / 1e9));
 	say_functions(b, p->comm, u, out, f);
-	finding_advice(
-		out, f,
-		"Find what starts it at that time (cron, systemd timers, a request, a garbage "
-		"collection), and spread it out or move it to where nobody waits.");
-	finding_advice(out, f,
-		       "Keep CPUs for the others: less weight for it (nice 19, cpu.weight 10) or a "
-		       "quota (systemctl set-property UNIT CPUQuota=50%%).");
+	if (u->others >= OTHERS_WAIT)
+		finding_because(out, f, "#sched-delay",
+				"%.1f threads of others at a time could run and waited for a CPU "
+				"meanwhile",
+				u->others);
+	advise(out, f, u);
 	f->wrong_if = "it is work that is meant to be done at once, and nobody waits meanwhile";
 }
 
@@ -259,7 +339,7 @@ int rule_hotspot_cpu_burst(const struct model *m, struct findings *out)
 	const struct hotspot *h = m->hotspot;
 	double cpus =
 		m->facts->archive.count ? figure(m->facts->archive.rows[0].cpus) : FACT_NONE_F;
-	struct bursts b = {.h = h, .slot_ns = SLOT_NS};
+	struct bursts b = {.h = h, .slot_ns = SLOT_NS, .cpus = cpus};
 	struct program *p = NULL;
 	uint64_t window;
 	size_t n = 0;

@@ -497,6 +497,86 @@ static void test_no_contention(void **state)
 
 /* ------------------------------------------------------------------ bursts */
 
+/* It could run from then on, and did at last. */
+static void waited(struct facts *f, uint64_t tid, uint64_t id, double from, double to)
+{
+	struct fact_stack_sample *s = ADD(f, stack_samples);
+
+	s->time_ns = (uint64_t)(to * 1e9);
+	s->state = STACK_PREEMPTED;
+	s->thread = tid;
+	s->cpu = 0;
+	s->stack = id;
+	s->ns = (uint64_t)((to - from) * 1e9);
+	s->weight = 1024;
+}
+
+/* What is worth a warning, and what is said of few CPUs and of the kernel's own threads. */
+static void test_burst_severity(void **state)
+{
+	enum { NONE, INFO, WARNING };
+	static const struct {
+		uint64_t cpus, threads;
+		double to, wait; /* from second 4; others' wait in it */
+		int what;
+		const char *why;
+	} bursts[] = {
+		{4, 4, 7, 0, INFO, "nobody waits"},
+		{4, 4, 7, 1, INFO, "few wait"},
+		{4, 4, 7, 2.5, WARNING, "others wait"},
+		{4, 4, 5.5, 1.5, INFO, "short"},
+		{4, 3, 7, 2.5, INFO, "some is left"},
+		{1, 1, 4.5, 0, NONE, "a cron job on one CPU"},
+		{1, 1, 7, 0, NONE, "a long one, alone"},
+		{1, 1, 4.5, 0.4, INFO, "a short one, and somebody waits"},
+		{1, 1, 7, 2.5, WARNING, "a long one, and somebody waits"},
+		{2, 1, 7, 0, NONE, "one thread on two CPUs"},
+		{2, 1, 7, 2.5, INFO, "and others want that CPU"},
+		{2, 2, 7, 0, INFO, "both"},
+		{2, 2, 7, 2.5, WARNING, "both, and others wait"},
+	};
+
+	for (size_t i = 0; i < sizeof(bursts) / sizeof(*bursts); i++) {
+		struct facts *f = stacks();
+		uint64_t hot = stack(f, "", "work<main");
+
+		f->archive.rows[0].cpus = bursts[i].cpus;
+		process(f, 100, bursts[i].why, 4);
+		process(f, 200, "web", 1);
+		for (uint64_t k = 0; k < bursts[i].threads; k++)
+			on_cpu(f, 100 + k, hot, 4, bursts[i].to);
+		/* Its own threads' turns are nobody else's. */
+		waited(f, 100, hot, 4, bursts[i].to);
+		/* Before it, too: that is not its doing. */
+		waited(f, 200, hot, 1, 4);
+		if (bursts[i].wait > 0)
+			waited(f, 200, hot, 4, 4 + bursts[i].wait);
+		struct judged j = judge(f);
+		const struct finding *n = find_finding(j, "hotspot.cpu-burst");
+
+		if ((bursts[i].what == NONE) != !n)
+			fail_msg("%s: %s", bursts[i].why, n ? n->title : "nothing");
+		if (n && (n->severity == SEVERITY_WARNING) != (bursts[i].what == WARNING))
+			fail_msg("%s: severity %d", bursts[i].why, (int)n->severity);
+		done(j, f);
+	}
+
+	struct facts *f = stacks();
+	uint64_t hot = stack(f, "shrink_lruvec<balance_pgdat<kswapd<kthread", "");
+
+	f->archive.rows[0].cpus = 1;
+	process(f, 100, "kswapd0", 1);
+	process(f, 200, "web", 1);
+	on_cpu(f, 100, hot, 4, 7);
+	waited(f, 200, hot, 4, 7);
+	struct judged j = judge(f);
+	const struct finding *n = must(j, "hotspot.cpu-burst");
+
+	assert_contains(n->advice[0], "a thread of the kernel's");
+	assert_int_equal(n->advice_count, 1);
+	done(j, f);
+}
+
 static void test_burst(void **state)
 {
 	struct facts *f = stacks();
@@ -510,6 +590,7 @@ static void test_burst(void **state)
 		on_cpu(f, 100 + i, hot, 3.5, 5.5);
 	on_cpu(f, 100, cold, 8, 8.1);
 	on_cpu(f, 200, cold, 0, 10);
+	waited(f, 200, cold, 3.0, 4.6);
 	struct judged j = judge(f);
 	const struct finding *n = must(j, "hotspot.cpu-burst");
 
@@ -518,6 +599,7 @@ static void test_burst(void **state)
 	assert_string_equal(n->scope_name, "report");
 	assert_contains(n->because[0].text, "from second 3.5 to 5.5");
 	assert_contains(n->because[1].text, "aggregate (100%)");
+	assert_contains(n->because[2].text, "0.6 threads of others");
 	assert_int_equal(j.f->count, 1);
 	done(j, f);
 
@@ -616,6 +698,7 @@ int main(void)
 		cmocka_unit_test(test_many_locks),
 		cmocka_unit_test(test_longest_is_the_locks),
 		cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_burst_severity),
 		cmocka_unit_test(test_no_burst),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
